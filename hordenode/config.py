@@ -1,0 +1,262 @@
+"""Every option, declared once: type, default and description; files, variables, flags and docs derive from it.
+
+Precedence: flag > HORDENODE_SECTION_NAME > TOML file > default. Unknown keys are errors with the nearest name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+PREFIX = "HORDENODE"
+FILE_SUFFIX = "_FILE"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names file, variable or flag and says what is expected."""
+
+
+def option(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
+    """A field of a section: its default, what it means, and the words that it may be."""
+    return field(default=default, metadata={"text": text, "choices": choices})
+
+
+def default_data_dir(env: Mapping[str, str] = os.environ) -> str:
+    """systemd's StateDirectory, else the platform's place for application data."""
+    if env.get("STATE_DIRECTORY"):
+        return env["STATE_DIRECTORY"].partition(":")[0]
+    if os.name == "nt" and env.get("LOCALAPPDATA"):
+        return str(Path(env["LOCALAPPDATA"]) / "hordenode")
+    base = env.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return str(Path(base) / "hordenode")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """[server]"""
+
+    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 serves the whole network.")
+    port: int = option(7001, "Port to listen on; 0 takes a free one.")
+    public_url: str = option("", "Address by which others reach this node, when it differs from the one they use.")
+    trusted_proxies: tuple[str, ...] = option((), "Networks whose X-Forwarded-For header is believed.")
+    max_body_mb: int = option(20, "Largest request body in MB.")
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """[data]"""
+
+    dir: str = option("", "Where database, results and keys are kept; empty means the platform's usual place.")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """[store]"""
+
+    synchronous: str = option(
+        "FULL", "FULL: accepted requests survive a power cut. NORMAL: they survive a crash.", choices=("FULL", "NORMAL")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """[queue]"""
+
+    order: str = option(
+        "fair",
+        "fair: users take turns. reference: by kudos and age, as the public horde.",
+        choices=("fair", "reference"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HordeSettings:
+    """[horde]"""
+
+    name: str = option("hordenode", "Name of this horde, as clients see it.")
+    anonymous: bool = option(True, "Whether requests without an account (key 0000000000) are accepted.")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """[engine]"""
+
+    enabled: bool = option(True, "Whether this node generates by itself; off, it only coordinates workers.")
+    backend: str = option("onnx", "Which engine: onnx, or fake (instant, for trying things out).")
+    threads: int = option(0, "CPU threads for generation; 0 means one per core.")
+    providers: tuple[str, ...] = option(("cuda", "cpu"), "Where to generate, in order of preference.")
+    memory_mb: int = option(0, "Memory for loaded models in MB; 0 means no limit.")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """[worker]"""
+
+    enabled: bool = option(True, "Whether the engine serves this node's own horde.")
+    name: str = option("", "Name of this node's workers; empty means one made from the host name.")
+    nsfw: bool = option(False, "Whether to serve requests marked as not safe for work.")
+    image_models: tuple[str, ...] = option((), "Image models to offer; empty means all in models.toml.")
+    text_models: tuple[str, ...] = option((), "Text models to offer; empty means all in models.toml.")
+    max_pixels: int = option(1_048_576, "Largest picture to draw, as width times height.")
+    max_length: int = option(512, "Longest text to write, in tokens.")
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownSettings:
+    """[shutdown]"""
+
+    grace: float = option(10.0, "Seconds that running jobs get to finish when the node stops.")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """[log]"""
+
+    level: str = option("info", "How much to log.", choices=("debug", "info", "warning", "error"))
+    format: str = option("text", "text for people, json for machines.", choices=("text", "json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All sections. Components receive only theirs."""
+
+    server: ServerSettings = ServerSettings()
+    data: DataSettings = DataSettings()
+    store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
+    horde: HordeSettings = HordeSettings()
+    engine: EngineSettings = EngineSettings()
+    worker: WorkerSettings = WorkerSettings()
+    shutdown: ShutdownSettings = ShutdownSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def data_dir(self) -> Path:
+        """The data directory as an absolute path."""
+        return Path(self.data.dir or default_data_dir()).expanduser().absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and where each value (`section.name`) came from: `default`, `file …`, `variable …`, `flag`."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load_settings(
+    config: Path | None = None,
+    env: Mapping[str, str] = os.environ,
+    flags: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Read file, variables and flags (`section.name` to value; None means not given). Raises ConfigError."""
+    given: dict[str, tuple[object, str]] = {}
+    if config is not None:
+        given.update({key: (value, f"file {config}") for key, value in _read_file(config).items()})
+    given.update(_read_variables(env))
+    given.update({key: (value, "flag") for key, value in (flags or {}).items() if value is not None})
+    sections: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for section, kind in _sections().items():
+        values: dict[str, Any] = {}
+        hints = get_type_hints(kind)
+        for f in fields(kind):
+            key = f"{section}.{f.name}"
+            sources[key] = given[key][1] if key in given else "default"
+            if key in given:
+                values[f.name] = _convert(key, given[key][0], hints[f.name], f.metadata["choices"], given[key][1])
+        sections[section] = kind(**values)
+    return Loaded(Settings(**sections), sources)
+
+
+def _sections() -> dict[str, type[Any]]:
+    return {name: kind for name, kind in get_type_hints(Settings).items() if name != "data_dir"}
+
+
+def _known() -> list[str]:
+    return [f"{section}.{f.name}" for section, kind in _sections().items() for f in fields(kind)]
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no configuration file {path}. `hordenode config init` writes one.") from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} cannot be read: {error}") from error
+    flat: dict[str, object] = {}
+    for section, members in document.items():
+        if not isinstance(members, dict):
+            raise ConfigError(f"{path}: '{section}' must be a section, as in [{section}].")
+        flat.update({f"{section}.{name}": value for name, value in members.items()})
+    for key in flat:
+        _check_known(key, str(path))
+    return flat
+
+
+def _check_known(key: str, where: str) -> None:
+    known = _known()
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1, 0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(f"{where}: there is no option '{key}'.{hint}")
+
+
+def _read_variables(env: Mapping[str, str]) -> dict[str, tuple[object, str]]:
+    """HORDENODE_SECTION_NAME, or …_FILE with the path of a file that holds the value."""
+    found: dict[str, tuple[object, str]] = {}
+    for key in _known():
+        variable = f"{PREFIX}_{key.replace('.', '_').upper()}"
+        if variable + FILE_SUFFIX in env:
+            path = Path(env[variable + FILE_SUFFIX])
+            try:
+                found[key] = (path.read_text(encoding="utf-8").strip(), f"variable {variable}{FILE_SUFFIX}")
+            except OSError as error:
+                raise ConfigError(f"{variable}{FILE_SUFFIX}: the file {path} cannot be read: {error}") from error
+        elif variable in env:
+            found[key] = (env[variable], f"variable {variable}")
+    return found
+
+
+def _convert(key: str, value: object, kind: Any, choices: tuple[str, ...], source: str) -> Any:
+    """A value as the option's type; text is parsed, since variables and flags are text."""
+    try:
+        made = _parse(value, kind)
+    except ValueError as error:
+        raise ConfigError(f"{key} ({source}): {error}.") from error
+    if choices and made not in choices:
+        raise ConfigError(f"{key} ({source}): must be one of {', '.join(choices)}, not '{made}'.")
+    return made
+
+
+def _parse(value: object, kind: Any) -> Any:
+    if kind is bool:
+        return _parse_bool(value)
+    if kind is str and isinstance(value, str):
+        return value
+    if kind is int and (isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))):
+        return int(value)
+    if kind is float and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind == tuple[str, ...]:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+    wanted = {int: "a whole number", float: "a number", str: "a text"}.get(kind, "a list of texts")
+    raise ValueError(f"{value!r} is not {wanted}")
+
+
+def _parse_bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError(f"{value!r} is not true or false")

@@ -1,0 +1,1 @@
+"""What every part may use: clock, ids, events, supervision, logs. Knows nothing of hordes."""

@@ -1,0 +1,127 @@
+"""Events and the bus that carries them. Events are hints, the store is the truth (ARCHITECTURE 3.7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+QUEUE_LENGTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RequestQueued:
+    """A request was accepted and waits."""
+
+    id: str
+    kind: str
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDone:
+    """Nothing of the request waits or runs any more, or it is given up."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPopped:
+    """A worker took a job."""
+
+    id: str
+    request_id: str
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """A job made a step; `text` is what a text job wrote since the last event."""
+
+    id: str
+    step: int
+    steps: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """A job's result is stored."""
+
+    id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFaulted:
+    """A job ended without a result."""
+
+    id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """A worker popped for the first time since the node started."""
+
+    id: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class KudosMoved:
+    """A balance changed, in thousandths of a kudos."""
+
+    account: int
+    amount: int
+
+
+class Subscription:
+    """What one subscriber has not read yet. `gap` says that events were dropped since it was last read."""
+
+    def __init__(self, kinds: tuple[type, ...], length: int) -> None:
+        self._kinds = kinds
+        self._events: deque[object] = deque(maxlen=length)
+        self._arrived = asyncio.Event()
+        self.gap = False
+
+    def offer(self, event: object) -> None:
+        """Never blocks: the oldest event makes room."""
+        if self._kinds and not isinstance(event, self._kinds):
+            return
+        self.gap = self.gap or len(self._events) == self._events.maxlen
+        self._events.append(event)
+        self._arrived.set()
+
+    async def next(self) -> object:
+        """The next event; waits for one."""
+        while not self._events:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._events.popleft()
+
+
+class EventBus:
+    """Publish never blocks; each subscriber has a bounded queue of its own."""
+
+    def __init__(self, length: int = QUEUE_LENGTH) -> None:
+        self._length = length
+        self._subscriptions: set[Subscription] = set()
+
+    def publish(self, event: object) -> None:
+        """Hand an event to all subscribers. Call on the event loop."""
+        for subscription in self._subscriptions:
+            subscription.offer(event)
+
+    @contextmanager
+    def subscribe(self, *kinds: type) -> Iterator[Subscription]:
+        """Receive events of these kinds, or all of them, until the block ends."""
+        subscription = Subscription(kinds, self._length)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)

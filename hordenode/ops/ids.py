@@ -1,0 +1,59 @@
+"""Identifiers and randomness, so that everything else can be told what to draw."""
+
+from __future__ import annotations
+
+import base64
+import random
+import secrets
+import uuid
+from typing import Protocol
+
+KEY_BYTES = 16
+SEED_BITS = 32
+
+
+class Ids(Protocol):
+    def uuid(self) -> str:
+        """36 characters, lower case."""
+        ...
+
+    def api_key(self) -> str:
+        """22 URL-safe characters (contract 2.1)."""
+        ...
+
+    def seed(self) -> int:
+        """0 <= seed < 2^32."""
+        ...
+
+
+class RandomIds:
+    """From the operating system's randomness."""
+
+    def uuid(self) -> str:
+        return str(uuid.uuid4())
+
+    def api_key(self) -> str:
+        return _key(secrets.token_bytes(KEY_BYTES))
+
+    def seed(self) -> int:
+        return secrets.randbits(SEED_BITS)
+
+
+class SeededIds:
+    """The same sequence for the same seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)
+
+    def uuid(self) -> str:
+        return str(uuid.UUID(bytes=self._random.randbytes(16), version=4))
+
+    def api_key(self) -> str:
+        return _key(self._random.randbytes(KEY_BYTES))
+
+    def seed(self) -> int:
+        return self._random.getrandbits(SEED_BITS)
+
+
+def _key(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
