@@ -1,0 +1,137 @@
+"""The nouns of a horde as frozen values (contract 2, 3.5, 11).
+
+Kudos are integers in thousandths, times integer UTC milliseconds, "things" pixelsteps (image) or tokens (text).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+ANONYMOUS_ID = 0
+ANONYMOUS_KEY = "0000000000"
+OWNER_ID = 1
+
+
+class Kind(StrEnum):
+    """What a request wants and a worker makes; the values are the wire's worker types."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    ALCHEMY = "interrogation"
+
+
+class JobState(StrEnum):
+    """Life of a job (contract 8.6)."""
+
+    PROCESSING = "processing"
+    DONE = "done"
+    FAULTED = "faulted"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account (contract 2.1)."""
+
+    id: int
+    name: str
+    created_ms: int
+    active_ms: int
+    concurrency: int = 30
+    worker_invited: int = 0
+    usage_multiplier: int = 1000
+    moderator: bool = False
+    admin: bool = False
+    trusted: bool = False
+    flagged: bool = False
+    deleted: bool = False
+    service: bool = False
+    education: bool = False
+    customizer: bool = False
+    special: bool = False
+    vpn: bool = False
+    pseudonymous: bool = False
+    public_workers: bool = False
+    contact: str | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        return self.id == ANONYMOUS_ID
+
+    @property
+    def alias(self) -> str:
+        return f"{self.name}#{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A popping process (contract 11). `speed` is in things per second, None before its first delivery."""
+
+    id: str
+    name: str
+    kind: Kind
+    user_id: int
+    created_ms: int
+    seen_ms: int
+    address: str
+    bridge_agent: str
+    offer: str
+    info: str | None = None
+    paused: bool = False
+    maintenance: bool = False
+    maintenance_message: str | None = None
+    uptime_s: int = 0
+    speed: float | None = None
+    fulfilled: int = 0
+    contributed: int = 0
+    aborted: int = 0
+    kudos_generated: int = 0
+    kudos_uptime: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPrompt:
+    """The counters of a request; what it asks for is a spec (domain/spec.py).
+
+    `n` jobs are still to be handed out of `jobs` wanted ones; `things` and `price` are per job.
+    """
+
+    id: str
+    kind: Kind
+    user_id: int
+    lane_id: int
+    signature_id: int
+    order_key: int
+    n: int
+    jobs: int
+    processing: int
+    finished: int
+    restarted: int
+    faulted: bool
+    cancelled: bool
+    things: int
+    price: int
+    consumed: int
+    created_ms: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One generation handed to one worker."""
+
+    id: str
+    request_id: str
+    worker_id: str
+    model: str
+    state: JobState
+    in_process: bool
+    popped_ms: int
+    deadline_ms: int
+    finished_ms: int | None = None
+    seed: int | None = None
+    result: str | None = None
+    outcome: str | None = None
+    censored: bool = False
+    gen_metadata: str | None = None
+    reward: int = 0
