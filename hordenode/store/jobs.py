@@ -1,0 +1,88 @@
+"""Rows about jobs."""
+
+from __future__ import annotations
+
+from hordenode.domain.entities import Job
+from hordenode.store.rows import columns, placeholders, reader, values
+from hordenode.store.tx import Tx, statement
+
+_job = reader(Job)
+
+FIND = statement("jobs.find", f"SELECT {columns(Job)} FROM jobs WHERE id = :id")
+INSERT = statement("jobs.insert", f"INSERT INTO jobs ({columns(Job)}) VALUES ({placeholders(Job)})")
+FINISH = statement(
+    "jobs.finish",
+    "UPDATE jobs SET state = 'done', finished_ms = :now_ms, seed = :seed, result = :result, outcome = :outcome,"
+    " censored = :censored, gen_metadata = :gen_metadata, reward = :reward WHERE id = :id AND state = 'processing'",
+)
+FAULT = statement(
+    "jobs.fault", "UPDATE jobs SET state = 'faulted', finished_ms = :now_ms WHERE id = :id AND state = 'processing'"
+)
+DONE = statement(
+    "jobs.done",
+    f"SELECT {', '.join('j.' + name for name in columns(Job).split(', '))}, w.name"
+    " FROM jobs j JOIN workers w ON w.id = j.worker_id"
+    " WHERE j.request_id = :request_id AND j.state = 'done' ORDER BY j.finished_ms, j.id",
+)
+RUNNING = statement(
+    "jobs.running",
+    f"SELECT {columns(Job)} FROM jobs WHERE request_id = :request_id AND state = 'processing'",
+)
+OVERDUE = statement(
+    "jobs.overdue",
+    f"SELECT {columns(Job)} FROM jobs WHERE state = 'processing' AND deadline_ms < :now_ms ORDER BY deadline_ms LIMIT :limit",
+)
+IN_PROCESS = statement(
+    "jobs.in_process", f"SELECT {columns(Job)} FROM jobs WHERE state = 'processing' AND in_process = 1"
+)
+
+
+def find(tx: Tx, job_id: str) -> Job | None:
+    row = tx.one(FIND, id=job_id)
+    return None if row is None else _job(row)
+
+
+def insert(tx: Tx, job: Job) -> None:
+    tx.run(INSERT, **values(job))
+
+
+def finish(tx: Tx, job: Job) -> bool:
+    """Store the result; False when the job is not in processing any more. Exactly one caller gets True."""
+    return (
+        tx.run(
+            FINISH,
+            id=job.id,
+            now_ms=job.finished_ms,
+            seed=job.seed,
+            result=job.result,
+            outcome=job.outcome,
+            censored=job.censored,
+            gen_metadata=job.gen_metadata,
+            reward=job.reward,
+        )
+        == 1
+    )
+
+
+def fault(tx: Tx, job_id: str, now_ms: int) -> bool:
+    """Mark as faulted; False when the job is not in processing any more."""
+    return tx.run(FAULT, id=job_id, now_ms=now_ms) == 1
+
+
+def done_of(tx: Tx, request_id: str) -> list[tuple[Job, str]]:
+    """Delivered jobs of a request with their workers' names, in the order of delivery."""
+    return [(_job(row[:-1]), row[-1]) for row in tx.all(DONE, request_id=request_id)]
+
+
+def running_of(tx: Tx, request_id: str) -> list[Job]:
+    return [_job(row) for row in tx.all(RUNNING, request_id=request_id)]
+
+
+def overdue(tx: Tx, now_ms: int, limit: int) -> list[Job]:
+    """Jobs in processing whose time is over (contract 8.2)."""
+    return [_job(row) for row in tx.all(OVERDUE, now_ms=now_ms, limit=limit)]
+
+
+def in_process(tx: Tx) -> list[Job]:
+    """Jobs that the node's own worker held."""
+    return [_job(row) for row in tx.all(IN_PROCESS)]

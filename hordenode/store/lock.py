@@ -1,0 +1,110 @@
+"""One node per data directory: a lock that the operating system drops when its holder dies, however it dies.
+
+The file beside it says who holds the lock, so that the command line finds the running node.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+LOCK_FILE = "node.lock"
+INFO_FILE = "node.json"
+
+
+class DataDirInUse(Exception):
+    """Another node runs on this data directory; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """Who holds a data directory. url is empty while nothing listens; started: ISO 8601 in UTC."""
+
+    url: str
+    pid: int
+    started: str
+
+    @classmethod
+    def here(cls, url: str) -> NodeInfo:
+        return cls(url, os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+class DataDirLock:
+    """Held from `acquire` to `release`, or to the end of the process."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._dir = data_dir
+        self._file: IO[bytes] | None = None
+        self._info: NodeInfo | None = None
+
+    def acquire(self, info: NodeInfo) -> None:
+        """Take the lock. Raises DataDirInUse."""
+        file = (self._dir / LOCK_FILE).open("ab")
+        if not _try_lock(file):
+            file.close()
+            holder = _read_info(self._dir)
+            who = f"process {holder.pid}{', ' + holder.url if holder.url else ''}" if holder else "another process"
+            raise DataDirInUse(
+                f"A node already runs on {self._dir} ({who}). Stop it, or choose another directory with --data-dir."
+            )
+        self._file, self._info = file, info
+        _write_info(self._dir, info)
+
+    def update(self, url: str) -> None:
+        """Say where the node listens."""
+        if self._info is not None:
+            self._info = NodeInfo(url, self._info.pid, self._info.started)
+            _write_info(self._dir, self._info)
+
+    def release(self) -> None:
+        """Give the lock back; without effect when it is not held."""
+        if self._file is None:
+            return
+        (self._dir / INFO_FILE).unlink(missing_ok=True)
+        self._file.close()
+        self._file = None
+
+
+def read_running(data_dir: Path) -> NodeInfo | None:
+    """The node that runs on this directory; None when there is none, whatever files it left behind."""
+    info = _read_info(data_dir)
+    if info is None or not (data_dir / LOCK_FILE).exists():
+        return None
+    with (data_dir / LOCK_FILE).open("ab") as file:
+        return None if _try_lock(file) else info
+
+
+def _read_info(data_dir: Path) -> NodeInfo | None:
+    try:
+        members = json.loads((data_dir / INFO_FILE).read_text(encoding="utf-8"))
+        return NodeInfo(str(members["url"]), int(members["pid"]), str(members["started"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_info(data_dir: Path, info: NodeInfo) -> None:
+    temporary = data_dir / (INFO_FILE + ".new")
+    temporary.write_text(json.dumps(asdict(info)), encoding="utf-8")
+    temporary.replace(data_dir / INFO_FILE)
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    """Lock the file for this process without waiting; closing it unlocks."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

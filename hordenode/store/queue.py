@@ -1,0 +1,195 @@
+"""Rows about who is next: signatures, lanes, and the candidates of a pop (ARCHITECTURE 3.4).
+
+Nothing here looks at all waiting requests: a pop reads the waiting signatures (distinct needs, tens to hundreds), then
+the head of the index of those that the worker can serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from hordenode.domain.entities import Kind, WaitingPrompt
+from hordenode.domain.lifecycle import QueueShare
+from hordenode.store.tx import Tx, statement
+
+SIGNATURE_ID = statement("queue.signature_id", "SELECT id FROM signatures WHERE kind = :kind AND needs = :needs")
+ADD_SIGNATURE = statement(
+    "queue.add_signature", "INSERT INTO signatures (kind, needs) VALUES (:kind, :needs) RETURNING id"
+)
+NEEDS = statement("queue.needs", "SELECT needs FROM signatures WHERE id = :id")
+WAITING_SIGNATURES = statement(
+    "queue.waiting_signatures", "SELECT id, requests FROM signatures WHERE kind = :kind AND requests > 0"
+)
+TOTALS = statement(
+    "queue.totals", "SELECT id, waiting, jobs, things FROM signatures WHERE kind = :kind AND requests > 0"
+)
+MOVE_SIGNATURE = statement(
+    "queue.move_signature",
+    "UPDATE signatures SET requests = requests + :requests, waiting = waiting + :waiting, jobs = jobs + :jobs,"
+    " things = things + :things WHERE id = :id",
+)
+LANE = statement(
+    "queue.lane", "SELECT id, waiting FROM lanes WHERE kind = :kind AND user_id = :user_id AND address = :address"
+)
+ADD_LANE = statement(
+    "queue.add_lane",
+    "INSERT INTO lanes (kind, user_id, address, band, turn) VALUES (:kind, :user_id, :address, :band, 0) RETURNING id",
+)
+SET_BAND = statement("queue.set_band", "UPDATE lanes SET band = :band WHERE id = :id AND band <> :band")
+SET_ENTRY_BAND = statement(
+    "queue.set_entry_band", "UPDATE lane_signatures SET band = :band WHERE lane_id = :id AND band <> :band"
+)
+MOVE_LANE = statement("queue.move_lane", "UPDATE lanes SET waiting = waiting + :waiting WHERE id = :id")
+USER_WAITING = statement(
+    "queue.user_waiting", "SELECT coalesce(sum(waiting), 0) FROM lanes WHERE kind = :kind AND user_id = :user_id"
+)
+ENTER = statement(
+    "queue.enter",
+    "INSERT INTO lane_signatures (lane_id, signature_id, requests, band, turn)"
+    " SELECT id, :signature_id, 1, band, turn FROM lanes WHERE id = :lane_id"
+    " ON CONFLICT (lane_id, signature_id) DO UPDATE SET requests = requests + 1",
+)
+LEAVE = statement(
+    "queue.leave",
+    "UPDATE lane_signatures SET requests = requests - 1 WHERE lane_id = :lane_id AND signature_id = :signature_id"
+    " RETURNING requests",
+)
+REMOVE = statement(
+    "queue.remove", "DELETE FROM lane_signatures WHERE lane_id = :lane_id AND signature_id = :signature_id"
+)
+SERVE_LANE = statement("queue.serve_lane", "UPDATE lanes SET turn = :turn WHERE id = :id")
+SERVE_ENTRIES = statement("queue.serve_entries", "UPDATE lane_signatures SET turn = :turn WHERE lane_id = :id")
+FAIR_LANES = statement(
+    "queue.fair_lanes",
+    "SELECT band, turn, lane_id FROM lane_signatures WHERE signature_id = :signature_id"
+    " ORDER BY band DESC, turn, lane_id LIMIT :limit",
+)
+LANES = statement("queue.lanes", "SELECT kind, id, turn, band FROM lanes WHERE waiting > 0")
+LANES_OF_USER = statement(
+    "queue.lanes_of_user", "SELECT id FROM lanes WHERE kind = :kind AND user_id = :user_id AND waiting > 0"
+)
+LANE_ENTRIES = statement("queue.lane_entries", "SELECT signature_id FROM lane_signatures WHERE lane_id = :lane_id")
+LANE_HEAD = statement(
+    "queue.lane_head",
+    "SELECT order_key, created_ms, id FROM waiting_prompts WHERE lane_id = :lane_id AND signature_id = :signature_id AND n > 0"
+    " ORDER BY order_key DESC, created_ms LIMIT :limit",
+)
+HEAD = statement(
+    "queue.head",
+    "SELECT order_key, created_ms, id FROM waiting_prompts WHERE signature_id = :signature_id AND n > 0"
+    " ORDER BY order_key DESC, created_ms LIMIT :limit",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What waits under one signature: jobs not handed out, jobs with those in flight, and their things."""
+
+    signature_id: int
+    waiting: int
+    jobs: int
+    things: int
+
+
+def signature_id(tx: Tx, kind: Kind, needs: str) -> int:
+    """The id of a set of needs (JSON), made when new."""
+    found = tx.value(SIGNATURE_ID, kind=kind, needs=needs)
+    return int(found if found is not None else tx.value(ADD_SIGNATURE, kind=kind, needs=needs))
+
+
+def needs(tx: Tx, signature: int) -> str:
+    return str(tx.value(NEEDS, id=signature))
+
+
+def waiting_signatures(tx: Tx, kind: Kind) -> list[tuple[int, int]]:
+    """(id, number of requests) of all needs that something waits for."""
+    return [(row[0], row[1]) for row in tx.all(WAITING_SIGNATURES, kind=kind)]
+
+
+def totals(tx: Tx, kind: Kind) -> list[Total]:
+    return [Total(*row) for row in tx.all(TOTALS, kind=kind)]
+
+
+def lane(tx: Tx, kind: Kind, user_id: int, address: str, band: int) -> int:
+    """The id of the lane, made when new; its band is brought up to date."""
+    row = tx.one(LANE, kind=kind, user_id=user_id, address=address)
+    if row is None:
+        return int(tx.value(ADD_LANE, kind=kind, user_id=user_id, address=address, band=band))
+    if tx.run(SET_BAND, id=row[0], band=band):
+        tx.run(SET_ENTRY_BAND, id=row[0], band=band)
+    return int(row[0])
+
+
+def user_waiting(tx: Tx, kind: Kind, user_id: int) -> int:
+    """Jobs of the user that wait for a worker (contract 3.1)."""
+    return int(tx.value(USER_WAITING, kind=kind, user_id=user_id))
+
+
+def move(tx: Tx, wp: WaitingPrompt, before: QueueShare, after: QueueShare) -> None:
+    """Bring the totals of the request's signature and lane from one share to another."""
+    if before == after:
+        return
+    entered = after.requests - before.requests
+    waiting = after.waiting - before.waiting
+    tx.run(
+        MOVE_SIGNATURE,
+        id=wp.signature_id,
+        requests=entered,
+        waiting=waiting,
+        jobs=after.jobs - before.jobs,
+        things=after.things - before.things,
+    )
+    if waiting:
+        tx.run(MOVE_LANE, id=wp.lane_id, waiting=waiting)
+    if entered > 0:
+        tx.run(ENTER, lane_id=wp.lane_id, signature_id=wp.signature_id)
+    elif entered < 0 and tx.value(LEAVE, lane_id=wp.lane_id, signature_id=wp.signature_id) == 0:
+        tx.run(REMOVE, lane_id=wp.lane_id, signature_id=wp.signature_id)
+
+
+def serve(tx: Tx, lane_id: int, turn: int) -> None:
+    """The lane got a job: it goes behind the others of its band."""
+    tx.run(SERVE_LANE, id=lane_id, turn=turn)
+    tx.run(SERVE_ENTRIES, id=lane_id, turn=turn)
+
+
+def lanes_of_user(tx: Tx, kind: Kind, user_id: int) -> list[int]:
+    return [row[0] for row in tx.all(LANES_OF_USER, kind=kind, user_id=user_id)]
+
+
+def fair_lanes(tx: Tx, signatures: Collection[int], limit: int) -> list[int]:
+    """Lanes with something for these signatures: by band, then least recently served; at most `limit` of each."""
+    found = {
+        (-band, turn, lane_id)
+        for signature in signatures
+        for band, turn, lane_id in tx.all(FAIR_LANES, signature_id=signature, limit=limit)
+    }
+    return [lane_id for _, _, lane_id in sorted(found)]
+
+
+def lane_candidates(tx: Tx, lane_id: int, signatures: Collection[int], limit: int) -> list[str]:
+    """Request ids at the head of a lane for these signatures, best first."""
+    entries = [row[0] for row in tx.all(LANE_ENTRIES, lane_id=lane_id)]
+    heads = [
+        (-order_key, created, request_id)
+        for signature in entries
+        if signature in signatures
+        for order_key, created, request_id in tx.all(LANE_HEAD, lane_id=lane_id, signature_id=signature, limit=limit)
+    ]
+    return [request_id for _, _, request_id in sorted(heads)[:limit]]
+
+
+def head_candidates(tx: Tx, signatures: Collection[int], limit: int) -> list[str]:
+    """Request ids in the reference's order: priority, then age."""
+    heads = [
+        (-order_key, created, request_id)
+        for signature in signatures
+        for order_key, created, request_id in tx.all(HEAD, signature_id=signature, limit=limit)
+    ]
+    return [request_id for _, _, request_id in sorted(heads)[:limit]]
+
+
+def lanes(tx: Tx) -> list[tuple[Kind, int, int, int]]:
+    """(kind, lane id, turn, band) of all lanes with something waiting."""
+    return [(Kind(row[0]), row[1], row[2], row[3]) for row in tx.all(LANES)]

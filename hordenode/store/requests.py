@@ -1,0 +1,109 @@
+"""Rows about requests: their counters and what they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hordenode.domain.entities import Kind, WaitingPrompt
+from hordenode.domain.lifecycle import QueueShare, queue_share
+from hordenode.store import queue
+from hordenode.store.rows import columns, placeholders, reader, values
+from hordenode.store.tx import Tx, statement
+
+_waiting_prompt = reader(WaitingPrompt)
+
+FIND = statement("requests.find", f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE id = :id")
+INSERT = statement(
+    "requests.insert", f"INSERT INTO waiting_prompts ({columns(WaitingPrompt)}) VALUES ({placeholders(WaitingPrompt)})"
+)
+INSERT_SPEC = statement(
+    "requests.insert_spec",
+    "INSERT INTO request_specs (request_id, spec, client_agent, address) VALUES (:request_id, :spec, :client_agent, :address)",
+)
+SPEC = statement("requests.spec", "SELECT spec FROM request_specs WHERE request_id = :id")
+ADVANCE = statement(
+    "requests.advance",
+    "UPDATE waiting_prompts SET n = :n, jobs = :jobs, processing = :processing, finished = :finished,"
+    " restarted = :restarted, faulted = :faulted, cancelled = :cancelled, consumed = :consumed, expires_ms = :expires_ms"
+    " WHERE id = :id",
+)
+EXPIRED = statement(
+    "requests.expired",
+    f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE expires_ms < :now_ms ORDER BY expires_ms LIMIT :limit",
+)
+DELETE = statement("requests.delete", "DELETE FROM waiting_prompts WHERE id = :id")
+OF_USER = statement(
+    "requests.of_user",
+    "SELECT id, kind FROM waiting_prompts WHERE user_id = :user_id AND faulted = 0 AND (n > 0 OR processing > 0)"
+    " ORDER BY created_ms",
+)
+WAITING = statement("requests.waiting", f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE n > 0")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpec:
+    """What goes into request_specs beside the counters."""
+
+    spec: str
+    client_agent: str
+    address: str
+
+
+def find(tx: Tx, request_id: str, kind: Kind) -> WaitingPrompt | None:
+    """The request, if it is of this kind (contract 8.6: an id of the other kind is unknown)."""
+    row = tx.one(FIND, id=request_id)
+    return None if row is None or row[1] != kind else _waiting_prompt(row)
+
+
+def find_any(tx: Tx, request_id: str) -> WaitingPrompt | None:
+    row = tx.one(FIND, id=request_id)
+    return None if row is None else _waiting_prompt(row)
+
+
+def spec(tx: Tx, request_id: str) -> str:
+    """The request's spec as JSON."""
+    return str(tx.value(SPEC, id=request_id))
+
+
+def insert(tx: Tx, wp: WaitingPrompt, stored: StoredSpec) -> None:
+    """A new request, at once part of the queue."""
+    tx.run(INSERT, **values(wp))
+    tx.run(INSERT_SPEC, request_id=wp.id, spec=stored.spec, client_agent=stored.client_agent, address=stored.address)
+    queue.move(tx, wp, QueueShare(0, 0, 0, 0), queue_share(wp))
+
+
+def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
+    """Store the counters after an event of domain/lifecycle.py and keep the queue's totals equal to them."""
+    tx.run(
+        ADVANCE,
+        id=after.id,
+        n=after.n,
+        jobs=after.jobs,
+        processing=after.processing,
+        finished=after.finished,
+        restarted=after.restarted,
+        faulted=after.faulted,
+        cancelled=after.cancelled,
+        consumed=after.consumed,
+        expires_ms=after.expires_ms,
+    )
+    queue.move(tx, after, queue_share(before), queue_share(after))
+
+
+def expired(tx: Tx, now_ms: int, limit: int) -> list[WaitingPrompt]:
+    return [_waiting_prompt(row) for row in tx.all(EXPIRED, now_ms=now_ms, limit=limit)]
+
+
+def delete(tx: Tx, wp: WaitingPrompt) -> None:
+    """The request with its spec and jobs."""
+    queue.move(tx, wp, queue_share(wp), QueueShare(0, 0, 0, 0))
+    tx.run(DELETE, id=wp.id)
+
+
+def open_of_user(tx: Tx, user_id: int) -> list[tuple[str, Kind]]:
+    return [(row[0], Kind(row[1])) for row in tx.all(OF_USER, user_id=user_id)]
+
+
+def waiting(tx: Tx) -> list[WaitingPrompt]:
+    """All requests with jobs to hand out: for building the line at start."""
+    return [_waiting_prompt(row) for row in tx.all(WAITING)]

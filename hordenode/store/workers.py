@@ -1,0 +1,82 @@
+"""Rows about workers."""
+
+from __future__ import annotations
+
+from hordenode.domain.entities import Worker
+from hordenode.store.rows import columns, placeholders, reader, values
+from hordenode.store.tx import Tx, statement
+
+_worker = reader(Worker)
+
+BY_ID = statement("workers.by_id", f"SELECT {columns(Worker)} FROM workers WHERE id = :id")
+BY_NAME = statement("workers.by_name", f"SELECT {columns(Worker)} FROM workers WHERE name = :name")
+OF_USER = statement("workers.of_user", "SELECT id FROM workers WHERE user_id = :user_id ORDER BY created_ms")
+COUNT_OF_USER = statement("workers.count_of_user", "SELECT count(*) FROM workers WHERE user_id = :user_id")
+ALL = statement("workers.all", f"SELECT {columns(Worker)} FROM workers ORDER BY created_ms")
+INSERT = statement("workers.insert", f"INSERT INTO workers ({columns(Worker)}) VALUES ({placeholders(Worker)})")
+CHECK_IN = statement(
+    "workers.check_in",
+    "UPDATE workers SET seen_ms = :seen_ms, address = :address, bridge_agent = :bridge_agent, offer = :offer WHERE id = :id",
+)
+PRESENCE = statement(
+    "workers.presence",
+    "UPDATE workers SET seen_ms = :seen_ms, uptime_s = uptime_s + :uptime_s, speed = :speed WHERE id = :id",
+)
+CREDIT = statement(
+    "workers.credit",
+    "UPDATE workers SET fulfilled = fulfilled + 1, contributed = contributed + :things,"
+    " kudos_generated = kudos_generated + :reward WHERE id = :id",
+)
+ABORTED = statement("workers.aborted", "UPDATE workers SET aborted = aborted + 1 WHERE id = :id")
+
+
+def by_id(tx: Tx, worker_id: str) -> Worker | None:
+    row = tx.one(BY_ID, id=worker_id)
+    return None if row is None else _worker(row)
+
+
+def by_name(tx: Tx, name: str) -> Worker | None:
+    row = tx.one(BY_NAME, name=name)
+    return None if row is None else _worker(row)
+
+
+def ids_of_user(tx: Tx, user_id: int) -> list[str]:
+    return [row[0] for row in tx.all(OF_USER, user_id=user_id)]
+
+
+def count_of_user(tx: Tx, user_id: int) -> int:
+    return int(tx.value(COUNT_OF_USER, user_id=user_id))
+
+
+def everyone(tx: Tx) -> list[Worker]:
+    return [_worker(row) for row in tx.all(ALL)]
+
+
+def insert(tx: Tx, worker: Worker) -> None:
+    tx.run(INSERT, **values(worker))
+
+
+def check_in(tx: Tx, worker: Worker) -> None:
+    """What a pop brought: the offered settings and where from."""
+    tx.run(
+        CHECK_IN,
+        id=worker.id,
+        seen_ms=worker.seen_ms,
+        address=worker.address,
+        bridge_agent=worker.bridge_agent,
+        offer=worker.offer,
+    )
+
+
+def save_presence(tx: Tx, worker_id: str, seen_ms: int, uptime_s: int, speed: float | None) -> None:
+    """What is kept in memory between the janitor's rounds; `uptime_s` is added."""
+    tx.run(PRESENCE, id=worker_id, seen_ms=seen_ms, uptime_s=uptime_s, speed=speed)
+
+
+def credit(tx: Tx, worker_id: str, things: int, reward: int) -> None:
+    """One more delivered job."""
+    tx.run(CREDIT, id=worker_id, things=things, reward=reward)
+
+
+def count_aborted(tx: Tx, worker_id: str) -> None:
+    tx.run(ABORTED, id=worker_id)
