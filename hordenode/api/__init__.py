@@ -1,0 +1,1 @@
+"""HTTP: the route table, what stands around each handler, and the handlers."""

@@ -1,0 +1,164 @@
+"""Around each handler, in the contract's order (behaviour.md 1): body limit, decode, key present, call, encode.
+
+It decides nothing about the API and must stay small: whatever a route needs beyond this belongs into its handler.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from hordenode.api import caller
+from hordenode.api.caller import Callers, HeaderMap
+from hordenode.api.cors import CORS_HEADERS, Headers
+from hordenode.api.errors_wire import ClientGone, crash, error_reply
+from hordenode.api.fields import apply_mask, parse_mask
+from hordenode.api.route import ApiSettings, Auth, Call, RawRoute, Reply, Route
+from hordenode.protocol.decode import decode, decode_query
+from hordenode.protocol.errors import HordeError, PlainError, ValidationFailed
+
+Params = dict[str, str]
+
+log = logging.getLogger("hordenode.api")
+
+_JSON = (b"content-type", b"application/json; charset=utf-8")
+_encode = msgspec.json.Encoder().encode
+
+
+class Context:
+    """What all endpoints of an app share."""
+
+    def __init__(self, services: Any, settings: ApiSettings) -> None:
+        self.services = services
+        self.max_body = settings.max_body
+        self.callers = Callers(settings)
+        self.headers: Headers = [*CORS_HEADERS, (b"horde-node", settings.node_name.encode("latin-1", "replace"))]
+
+    def call(self, scope: Scope, headers: HeaderMap, params: Params, query: object) -> Call:
+        return Call(
+            method=scope["method"],
+            path_params=params,
+            query=query,
+            apikey=caller.apikey(headers),
+            client_agent=caller.client_agent(headers),
+            client_ip=self.callers.client_ip(scope, headers),
+            base_url=self.callers.base_url(scope, headers),
+            services=self.services,
+        )
+
+    async def respond(self, send: Send, method: str, reply: Reply) -> None:
+        """Sends reply as JSON; to HEAD without its body."""
+        await self.send(send, method, reply, _encode(reply.value))
+
+    async def send(self, send: Send, method: str, reply: Reply, body: bytes) -> None:
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *self.headers]
+        headers.extend((name.lower().encode(), value.encode("latin-1", "replace")) for name, value in reply.headers)
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+class Endpoint:
+    """One Route as an ASGI application that also takes the path's parameters."""
+
+    def __init__(self, route: Route, context: Context) -> None:
+        self._route = route
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, params: Params) -> None:
+        try:
+            reply = await self._answer(scope, receive, params)
+            body = _encode(reply.value)
+        except ClientGone:
+            return
+        except HordeError as error:
+            reply, body = _failure(error)
+        except Exception as error:
+            log.exception("%s %s failed", scope["method"], self._route.path)
+            reply, body = _failure(crash(error))
+        await self._context.send(send, scope["method"], reply, body)
+
+    async def _answer(self, scope: Scope, receive: Receive, params: Params) -> Reply:
+        route, headers = self._route, dict(scope["headers"])
+        body = None
+        if route.body is not None:
+            raw = await read_body(receive, headers, self._context.max_body)
+            body = decode(route.body, raw)
+        if route.auth is Auth.KEY and b"apikey" not in headers:
+            raise ValidationFailed({"apikey": "the header is required; 0000000000 is the anonymous key"})
+        query = None if route.query is None else decode_query(route.query, scope["query_string"])
+        fields = headers.get(b"x-fields")
+        mask = parse_mask(fields.decode("latin-1")) if fields else None
+        answer = await route.handler(self._context.call(scope, headers, params, query), body)
+        reply = answer if isinstance(answer, Reply) else Reply(route.status, answer)
+        if mask is None:
+            return reply
+        return Reply(reply.status, apply_mask(mask, msgspec.to_builtins(reply.value)), reply.headers)
+
+
+class RawEndpoint:
+    """One RawRoute likewise: adds the shared headers to its answer, and answers for it when it raises."""
+
+    def __init__(self, route: RawRoute, context: Context) -> None:
+        self._route = route
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, params: Params) -> None:
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": [*message.get("headers", ()), *self._context.headers]}
+            await send(message)
+
+        call = self._context.call(scope, dict(scope["headers"]), params, None)
+        try:
+            await self._route.handler(call, scope, receive, send_with_headers)
+        except ClientGone:
+            return
+        except Exception as error:
+            if started:
+                raise  # half an answer is out: only the server can end the connection
+            if not isinstance(error, HordeError):
+                log.exception("%s %s failed", scope["method"], self._route.path)
+                error = crash(error)
+            await self._context.respond(send, scope["method"], error_reply(error))
+
+
+async def read_body(receive: Receive, headers: HeaderMap, limit: int) -> bytes:
+    """The JSON body of a request. Raises PlainError 400 for another content type and 413 above limit bytes."""
+    if not _is_json(headers.get(b"content-type", b"")):
+        raise PlainError(400, "The request needs a JSON body with the header Content-Type: application/json.")
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and (len(announced) > 18 or int(announced) > limit):
+        raise _too_large(limit)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def _failure(error: HordeError) -> tuple[Reply, bytes]:
+    reply = error_reply(error)
+    return reply, _encode(reply.value)
+
+
+def _is_json(content_type: bytes) -> bool:
+    kind = content_type.partition(b";")[0].strip().lower()
+    return kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))
+
+
+def _too_large(limit: int) -> PlainError:
+    return PlainError(413, f"The request is larger than the {limit} bytes that this horde accepts.")

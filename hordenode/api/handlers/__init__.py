@@ -1,0 +1,17 @@
+"""One module per noun: from a call to a use case of the coordinator. No rules here."""
+
+from __future__ import annotations
+
+from hordenode.api.route import Call
+from hordenode.coordinator.context import Caller, Coordinator
+
+
+def horde(call: Call) -> Coordinator:
+    """The coordinator behind the API."""
+    services: Coordinator = call.services
+    return services
+
+
+def caller_of(call: Call) -> Caller:
+    """Who calls, as use cases want to know it."""
+    return Caller(apikey=call.apikey, client_agent=call.client_agent, address=call.client_ip, base_url=call.base_url)

@@ -1,0 +1,64 @@
+"""Requests and their jobs: async, check, status, cancel, pop, submit for images and texts."""
+
+from __future__ import annotations
+
+from hordenode.api.handlers import caller_of, horde
+from hordenode.api.route import Call, Reply
+from hordenode.coordinator import pops, requests, submits
+from hordenode.domain.entities import Kind
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.protocol.errors import HordeError
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
+
+PLACEHOLDER_AGENT = "My-Project:v0.0.1:My-Contact"
+
+
+async def submit_image(call: Call, body: ImageRequest) -> Reply:
+    if call.client_agent == PLACEHOLDER_AGENT:
+        raise HordeError("BannedClientAgent")
+    return _accepted(await requests.submit_image(horde(call), caller_of(call), body))
+
+
+async def submit_text(call: Call, body: TextRequest) -> Reply:
+    return _accepted(await requests.submit_text(horde(call), caller_of(call), body))
+
+
+def _accepted(answer: RequestAccepted | DryRunAnswer) -> Reply:
+    return Reply(200 if isinstance(answer, DryRunAnswer) else 202, answer)
+
+
+async def check_image(call: Call, _: None) -> RequestCheck:
+    return await requests.check(horde(call), call.path_params["id"], Kind.IMAGE)
+
+
+async def image_status(call: Call, _: None) -> ImageStatus:
+    return await requests.image_status(horde(call), call.path_params["id"], call.base_url)
+
+
+async def cancel_image(call: Call, _: None) -> ImageStatus:
+    return await requests.cancel_image(horde(call), call.path_params["id"], call.base_url)
+
+
+async def text_status(call: Call, _: None) -> TextStatus:
+    return await requests.text_status(horde(call), call.path_params["id"])
+
+
+async def cancel_text(call: Call, _: None) -> TextStatus:
+    return await requests.cancel_text(horde(call), call.path_params["id"])
+
+
+async def pop_image(call: Call, body: ImagePop) -> ImageJob:
+    return await pops.pop_image(horde(call), caller_of(call), body)
+
+
+async def pop_text(call: Call, body: TextPop) -> TextJob:
+    return await pops.pop_text(horde(call), caller_of(call), body)
+
+
+async def submit_image_job(call: Call, body: ImageSubmit) -> SubmitAnswer:
+    return await submits.submit_image(horde(call), caller_of(call), body)
+
+
+async def submit_text_job(call: Call, body: TextSubmit) -> SubmitAnswer:
+    return await submits.submit_text(horde(call), caller_of(call), body)

@@ -1,0 +1,42 @@
+"""All operations of the API in one table. Adding one is a line here, a handler, a use case and its statements."""
+
+from __future__ import annotations
+
+from hordenode.api.handlers import blobs, generate, people, status
+from hordenode.api.route import Auth, RawRoute, Route
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
+from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
+from hordenode.protocol.users import UserDetails
+from hordenode.protocol.workers import WorkerDetails, WorkersQuery
+
+V2 = "/api/v2"
+KEY = Auth.KEY
+ACCEPTED = (RequestAccepted, DryRunAnswer)
+
+ROUTES: tuple[Route | RawRoute, ...] = (
+    Route("POST", f"{V2}/generate/async", generate.submit_image, body=ImageRequest, auth=KEY, status=202, answers=ACCEPTED),
+    Route("GET", f"{V2}/generate/check/{{id}}", generate.check_image, answers=(RequestCheck,)),
+    Route("GET", f"{V2}/generate/status/{{id}}", generate.image_status, answers=(ImageStatus,)),
+    Route("DELETE", f"{V2}/generate/status/{{id}}", generate.cancel_image, answers=(ImageStatus,)),
+    Route("POST", f"{V2}/generate/pop", generate.pop_image, body=ImagePop, auth=KEY, answers=(ImageJob,)),
+    Route("POST", f"{V2}/generate/submit", generate.submit_image_job, body=ImageSubmit, auth=KEY, answers=(SubmitAnswer,)),
+    Route("POST", f"{V2}/generate/text/async", generate.submit_text, body=TextRequest, auth=KEY, status=202, answers=ACCEPTED),
+    Route("GET", f"{V2}/generate/text/status/{{id}}", generate.text_status, answers=(TextStatus,)),
+    Route("DELETE", f"{V2}/generate/text/status/{{id}}", generate.cancel_text, answers=(TextStatus,)),
+    Route("POST", f"{V2}/generate/text/pop", generate.pop_text, body=TextPop, auth=KEY, answers=(TextJob,)),
+    Route("POST", f"{V2}/generate/text/submit", generate.submit_text_job, body=TextSubmit, auth=KEY, answers=(SubmitAnswer,)),
+    Route("GET", f"{V2}/find_user", people.find_user, answers=(UserDetails,)),
+    Route("GET", f"{V2}/workers", people.list_workers, query=WorkersQuery, answers=(list[WorkerDetails],)),
+    Route("GET", f"{V2}/workers/{{worker_id}}", people.worker, answers=(WorkerDetails,)),
+    Route("GET", f"{V2}/workers/name/{{worker_name}}", people.worker_by_name, answers=(WorkerDetails,)),
+    Route("GET", f"{V2}/status/heartbeat", status.heartbeat, answers=(Heartbeat,)),
+    Route("GET", f"{V2}/status/performance", status.performance, answers=(Performance,)),
+    Route("GET", f"{V2}/status/models", status.models, query=ModelsQuery, answers=(list[ActiveModel],)),
+    Route("GET", f"{V2}/status/models/{{model_name:path}}", status.model, answers=(list[ActiveModel],)),
+    Route("GET", "/.well-known/serviceinfo", status.serviceinfo),
+    RawRoute("PUT", "/blobs/{bucket}/{key}", blobs.upload),
+    RawRoute("GET", "/blobs/{bucket}/{key}", blobs.download),
+    RawRoute("HEAD", "/blobs/{bucket}/{key}", blobs.download),
+)  # fmt: skip

@@ -1,0 +1,108 @@
+"""What every use case needs: the store, the clock, who calls, and what is only kept in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hordenode.blobs.base import BlobStore
+from hordenode.blobs.signing import UrlSigner
+from hordenode.coordinator.doorbell import Doorbell
+from hordenode.coordinator.line import Line
+from hordenode.coordinator.presence import Presence
+from hordenode.coordinator.verdicts import Verdicts
+from hordenode.domain.baselines import Baselines
+from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
+from hordenode.ops.clock import Clock
+from hordenode.ops.ids import Ids
+from hordenode.protocol.common import UNKNOWN_AGENT
+from hordenode.protocol.errors import HordeError, PlainError
+from hordenode.store import users as user_rows
+from hordenode.store.database import Database
+from hordenode.store.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call: by API key over HTTP, by user id inside the process."""
+
+    apikey: str | None = None
+    user_id: int | None = None
+    client_agent: str = UNKNOWN_AGENT
+    address: str = "127.0.0.1"
+    base_url: str = ""
+
+    @property
+    def in_process(self) -> bool:
+        return self.user_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the owner decides about the coordinator."""
+
+    fair: bool = True
+    anonymous: bool = True
+    max_upload: int = 20 * 2**20
+
+
+class Turns:
+    """Ever growing numbers by which lanes are ordered; they grow over restarts too, as the clock does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = 0
+
+    def next(self) -> int:
+        self._last = max(self._last + 1, self._clock.now_ms() * 1000)
+        return self._last
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """The horde that use cases work on. `stopping` refuses new requests while the node shuts down."""
+
+    db: Database
+    clock: Clock
+    ids: Ids
+    blobs: BlobStore
+    signer: UrlSigner
+    secret: bytes
+    baselines: Baselines
+    text_sizes: dict[str, float]
+    rules: Rules = field(default_factory=Rules)
+    presence: Presence = field(default_factory=Presence)
+    line: Line = field(default_factory=Line)
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    doorbell: Doorbell = field(default_factory=Doorbell)
+    stopping: bool = False
+    turns: Callable[[], int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.clock).next
+
+    def digest(self, apikey: str) -> bytes:
+        """What is stored of an API key."""
+        return hmac.digest(self.secret, apikey.encode("utf-8", "surrogateescape"), hashlib.sha256)
+
+    def find_caller(self, tx: Tx, caller: Caller) -> User | None:
+        """The calling user, None for a key that nobody has."""
+        if caller.user_id is not None:
+            return user_rows.find(tx, caller.user_id)
+        if caller.apikey == ANONYMOUS_KEY:
+            return user_rows.find(tx, ANONYMOUS_ID) if self.rules.anonymous else None
+        return user_rows.by_key(tx, self.digest(caller.apikey)) if caller.apikey else None
+
+    def authenticate(self, tx: Tx, caller: Caller) -> User:
+        """The calling user; InvalidAPIKey when there is none."""
+        user = self.find_caller(tx, caller)
+        if user is None:
+            raise HordeError("InvalidAPIKey")
+        return user
+
+    def check_open(self) -> None:
+        """Refuses new requests while the node stops."""
+        if self.stopping:
+            raise PlainError(503, "This node is shutting down. Try again in a moment.", retry_after=5)

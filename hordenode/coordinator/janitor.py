@@ -1,0 +1,121 @@
+"""What happens by itself: expiry, stale jobs, presence, and putting things right at start (contract 8, 20)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hordenode.coordinator.changes import advance
+from hordenode.coordinator.context import Coordinator
+from hordenode.coordinator.line import LaneServed, LineMoved
+from hordenode.coordinator.links import RESULTS, result_key
+from hordenode.coordinator.submits import fault_job
+from hordenode.domain import lifecycle
+from hordenode.domain.entities import Kind, WaitingPrompt
+from hordenode.store import blobs as blob_rows
+from hordenode.store import jobs, queue, requests, workers
+from hordenode.store.tx import Tx
+
+CHUNK = 200  # per transaction, so that no sweep holds the writer for long
+
+
+async def sweep_stale(co: Coordinator) -> int:
+    """Take back jobs whose time is over; returns how many (contract 8.2)."""
+
+    def take_back(tx: Tx) -> int:
+        now = co.clock.now_ms()
+        overdue = jobs.overdue(tx, now, CHUNK)
+        for job in overdue:
+            if (wp := requests.find_any(tx, job.request_id)) is not None:
+                fault_job(tx, now, job, wp)
+        return len(overdue)
+
+    return await _until_done(co, take_back)
+
+
+async def sweep_expired(co: Coordinator) -> int:
+    """Delete requests whose life is over, with jobs and files; returns how many (contract 8.3)."""
+    files: list[str] = []
+
+    def delete(tx: Tx) -> int:
+        gone = requests.expired(tx, co.clock.now_ms(), CHUNK)
+        for wp in gone:
+            files.extend(result_key(job.id) for job, _ in jobs.done_of(tx, wp.id) if wp.kind is Kind.IMAGE)
+            requests.delete(tx, wp)
+            tx.emit(LineMoved(wp, gone=True))
+        return len(gone)
+
+    count = await _until_done(co, delete)
+    for key in files:
+        await _remove_file(co, RESULTS, key)
+    return count
+
+
+async def sweep_blobs(co: Coordinator) -> int:
+    """Delete files that outlived every request that could name them; returns how many."""
+    expired = await co.db.read(lambda tx: blob_rows.expired(tx, co.clock.now_ms(), CHUNK))
+    for bucket, key in expired:
+        await _remove_file(co, bucket, key)
+    return len(expired)
+
+
+async def save_presence(co: Coordinator) -> None:
+    """Store what is known of workers only in memory: last seen, uptime, speed."""
+    now = co.clock.now_ms()
+    co.presence.forget(now)
+    changed = [p for p in co.presence.everyone() if p.seen_ms > p.saved_ms]
+    if not changed:
+        return
+    rows = [(p.worker.id, p.seen_ms, p.uptime_ms // 1000, p.speed) for p in changed]
+
+    def save(tx: Tx) -> None:
+        for row in rows:
+            workers.save_presence(tx, *row)
+
+    await co.db.write(save)
+    for present, (_, seen_ms, seconds, _) in zip(changed, rows, strict=True):
+        present.saved_ms = seen_ms
+        present.uptime_ms -= seconds * 1000
+
+
+async def give_back(co: Coordinator) -> int:
+    """Jobs that this node's own worker held return to the queue; returns how many. At start, and at the end of a stop.
+
+    Jobs of other workers stay submittable until their time is over.
+    """
+
+    def give(tx: Tx) -> int:
+        held = jobs.in_process(tx)
+        for job in held:
+            wp = requests.find_any(tx, job.request_id)
+            if wp is not None and jobs.fault(tx, job.id, co.clock.now_ms()):
+                advance(tx, wp, lifecycle.give_back(wp))
+        return len(held)
+
+    return await co.db.write(give)
+
+
+async def rebuild_line(co: Coordinator) -> None:
+    """At start: what is only kept in memory of the queue."""
+
+    def load(tx: Tx) -> tuple[list[LaneServed], list[WaitingPrompt]]:
+        for kind in (Kind.IMAGE, Kind.TEXT):
+            for signature, _ in queue.waiting_signatures(tx, kind):
+                co.verdicts.needs(tx, kind, signature)
+        return [LaneServed(*row) for row in queue.lanes(tx)], requests.waiting(tx)
+
+    co.line.load(*await co.db.read(load))
+
+
+async def _until_done(co: Coordinator, step: Callable[[Tx], int]) -> int:
+    """Repeat a chunked step until a chunk is not full."""
+    total = 0
+    while True:
+        done = await co.db.write(step)
+        total += done
+        if done < CHUNK:
+            return total
+
+
+async def _remove_file(co: Coordinator, bucket: str, key: str) -> None:
+    await co.blobs.delete(bucket, key)
+    await co.db.write(lambda tx: blob_rows.delete(tx, bucket, key))

@@ -1,0 +1,120 @@
+"""LocalHorde: this node's own horde as a HordeClient, called without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from hordenode.coordinator import pops, requests, status, submits, users, workers
+from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.domain.entities import Kind
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.protocol.errors import HordeError, PlainError
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.status import ActiveModel, ModelsQuery
+from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
+from hordenode.protocol.users import UserDetails
+from hordenode.protocol.workers import WorkerDetails
+
+J = TypeVar("J", ImageJob, TextJob)
+LOCAL_URL = "local:"  # links made for this process; only `upload` and `download` below read them
+
+
+class LocalHorde:
+    """The horde in this process, used as one of its users."""
+
+    def __init__(self, co: Coordinator, user_id: int, client_agent: str) -> None:
+        self._co = co
+        self._caller = Caller(user_id=user_id, client_agent=client_agent, base_url=LOCAL_URL)
+
+    async def request_image(self, request: ImageRequest) -> RequestAccepted | DryRunAnswer:
+        return await requests.submit_image(self._co, self._caller, request)
+
+    async def request_text(self, request: TextRequest) -> RequestAccepted | DryRunAnswer:
+        return await requests.submit_text(self._co, self._caller, request)
+
+    async def check(self, request_id: str) -> RequestCheck:
+        try:
+            return await requests.check(self._co, request_id, Kind.IMAGE)
+        except HordeError as error:
+            if error.rc != "RequestNotFound":
+                raise
+            return await requests.check(self._co, request_id, Kind.TEXT)
+
+    async def image_status(self, request_id: str) -> ImageStatus:
+        return await requests.image_status(self._co, request_id, LOCAL_URL)
+
+    async def text_status(self, request_id: str) -> TextStatus:
+        return await requests.text_status(self._co, request_id)
+
+    async def cancel_image(self, request_id: str) -> ImageStatus:
+        return await requests.cancel_image(self._co, request_id, LOCAL_URL)
+
+    async def cancel_text(self, request_id: str) -> TextStatus:
+        return await requests.cancel_text(self._co, request_id)
+
+    async def pop_image(self, offer: ImagePop, wait: float = 0.0) -> ImageJob:
+        return await self._pop(Kind.IMAGE, lambda: pops.pop_image(self._co, self._caller, offer), wait)
+
+    async def pop_text(self, offer: TextPop, wait: float = 0.0) -> TextJob:
+        return await self._pop(Kind.TEXT, lambda: pops.pop_text(self._co, self._caller, offer), wait)
+
+    async def submit_image(self, result: ImageSubmit) -> SubmitAnswer:
+        return await submits.submit_image(self._co, self._caller, result)
+
+    async def submit_text(self, result: TextSubmit) -> SubmitAnswer:
+        return await submits.submit_text(self._co, self._caller, result)
+
+    async def find_user(self) -> UserDetails:
+        return await users.find_user(self._co, self._caller)
+
+    async def models(self, kind: str) -> list[ActiveModel]:
+        return await status.models(self._co, ModelsQuery(type=kind))
+
+    async def workers(self, kind: str) -> list[WorkerDetails]:
+        return await workers.list_workers(self._co, self._caller, kind, name=None)
+
+    async def upload(self, url: str, data: bytes) -> None:
+        """Store a finished WebP under the link of a popped job."""
+        _, key = _blob(url)
+        await submits.store_result(self._co, key, data)
+
+    async def download(self, url: str) -> bytes:
+        """The bytes behind a link of this horde. PlainError 404 when they are gone."""
+        data = await self._co.blobs.get(*_blob(url))
+        if data is None:
+            raise PlainError(404, "There is no such file. Results are kept for about 20 minutes.")
+        return data
+
+    async def wait_done(self, request_id: str) -> None:
+        """Return once the request is done; RequestNotFound when it expired meanwhile."""
+        with self._co.doorbell.listen(request_id) as heard:
+            while not (await self.check(request_id)).done:
+                await heard.wait()
+                heard.clear()
+
+    async def aclose(self) -> None:
+        """Nothing to close: the coordinator belongs to the node."""
+
+    async def _pop(self, kind: Kind, pop: Callable[[], Awaitable[J]], wait: float) -> J:
+        """Pop, and wait up to `wait` seconds for something to pop."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait
+        with self._co.doorbell.listen(kind) as heard:
+            while True:
+                heard.clear()
+                job = await pop()
+                left = until - loop.time()
+                if job.id is not None or left <= 0:
+                    return job
+                try:
+                    await asyncio.wait_for(heard.wait(), left)
+                except TimeoutError:
+                    return job
+
+
+def _blob(url: str) -> tuple[str, str]:
+    bucket, _, key = urlsplit(url).path.removeprefix("/blobs/").partition("/")
+    return bucket, key

@@ -1,0 +1,149 @@
+"""From a pop to an offer, and the admission of the worker behind it (contract 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.domain.capabilities import Agent
+from hordenode.domain.entities import Kind, User, Worker
+from hordenode.domain.limits import max_workers
+from hordenode.domain.matching import ImageOffer, Offer, TextOffer, WorkerFacts, coarse_speed
+from hordenode.protocol.errors import HordeError
+from hordenode.protocol.image import ImagePop
+from hordenode.protocol.text import TextPop
+from hordenode.store import workers
+from hordenode.store.tx import Tx
+
+Pop = ImagePop | TextPop
+CHECK_IN_MS = 30_000
+NAME_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A worker that may pop, with its owner and what it offers now."""
+
+    owner: User
+    worker: Worker
+    offer: Offer
+
+
+def priority_users(pop: Pop) -> frozenset[int]:
+    """User ids of `priority_usernames`; InvalidPriorityUsername without a # and digits."""
+    found = set()
+    for name in pop.priority_usernames:
+        _, mark, digits = name.rpartition("#")
+        if not mark or not digits.isdecimal():
+            raise HordeError("InvalidPriorityUsername", username=name)
+        found.add(int(digits))
+    return frozenset(found)
+
+
+def admit(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Admitted:
+    """Contract 11, admission order. A new worker gets its row; an existing one's settings are stored when they change."""
+    preferred = priority_users(pop)
+    owner = co.authenticate(tx, caller)
+    if owner.deleted:
+        raise HordeError("DeletedUser", status=403)
+    if owner.flagged:
+        raise HordeError("WorkerFlaggedMaintenance")
+    if owner.anonymous:
+        raise HordeError("AnonForbiddenWorker")
+    name = clean_name(pop.name)
+    worker = workers.by_name(tx, name)
+    if worker is None:
+        worker = _register(tx, co, caller, owner, kind, pop)
+    elif worker.kind != kind:
+        raise HordeError("PolymorphicNameConflict", name=name)
+    elif worker.user_id != owner.id:
+        raise HordeError("WrongCredentials", what=f"the worker name '{name}'")
+    else:
+        worker = _check_in(tx, co, caller, worker, pop)
+    return Admitted(owner, worker, make_offer(pop, _facts(co, owner, worker), preferred | {owner.id}))
+
+
+def clean_name(name: str) -> str:
+    """A worker's name as it is stored: printable, without space at the ends, at most 100 characters."""
+    clean = "".join(c for c in name if c.isprintable()).strip()
+    if not clean:
+        raise HordeError("BadRequest", reason="The worker's name is empty.")
+    if len(clean) > NAME_LENGTH:
+        raise HordeError("BadRequest", reason=f"The worker's name is longer than {NAME_LENGTH} characters.")
+    return clean
+
+
+def make_offer(pop: Pop, facts: WorkerFacts, preferred: frozenset[int]) -> Offer:
+    """What matching reads of a pop."""
+    agent = Agent.parse(pop.bridge_agent)
+    if isinstance(pop, TextPop):
+        return TextOffer(
+            facts=facts,
+            models=pop.models,
+            agent=agent,
+            max_length=pop.max_length,
+            max_context_length=pop.max_context_length,
+            nsfw=pop.nsfw,
+            softprompts=pop.softprompts,
+            extra_slow=pop.extra_slow_worker,
+            require_upfront_kudos=pop.require_upfront_kudos,
+            priority_users=preferred,
+        )
+    return ImageOffer(
+        facts=facts,
+        models=frozenset(pop.models),
+        agent=agent,
+        max_pixels=pop.max_pixels,
+        nsfw=pop.nsfw,
+        allow_img2img=pop.allow_img2img,
+        allow_painting=pop.allow_painting,
+        allow_post_processing=pop.allow_post_processing,
+        allow_controlnet=pop.allow_controlnet,
+        allow_sdxl_controlnet=pop.allow_sdxl_controlnet,
+        allow_lora=pop.allow_lora,
+        extra_slow=pop.extra_slow_worker,
+        blacklist=pop.blacklist,
+        require_upfront_kudos=pop.require_upfront_kudos,
+        priority_users=preferred,
+    )
+
+
+def _facts(co: Coordinator, owner: User, worker: Worker) -> WorkerFacts:
+    present = co.presence.get(worker.id)
+    speed = present.speed if present else worker.speed
+    return WorkerFacts(
+        worker.id, owner.id, owner.trusted, worker.maintenance, coarse_speed(worker.kind is Kind.IMAGE, speed)
+    )
+
+
+def _register(tx: Tx, co: Coordinator, caller: Caller, owner: User, kind: Kind, pop: Pop) -> Worker:
+    allowed = max_workers(owner)
+    if workers.count_of_user(tx, owner.id) >= allowed:
+        raise HordeError("TooManyWorkersTrusted" if owner.trusted else "TooManyWorkers", limit=allowed)
+    now = co.clock.now_ms()
+    worker = Worker(
+        id=co.ids.uuid(),
+        name=clean_name(pop.name),
+        kind=kind,
+        user_id=owner.id,
+        created_ms=now,
+        seen_ms=now,
+        address=caller.address,
+        bridge_agent=pop.bridge_agent,
+        offer=msgspec.json.encode(pop).decode(),
+    )
+    workers.insert(tx, worker)
+    return worker
+
+
+def _check_in(tx: Tx, co: Coordinator, caller: Caller, worker: Worker, pop: Pop) -> Worker:
+    """Store what changed, at most every 30 s (contract 11): an empty pop normally writes nothing."""
+    now = co.clock.now_ms()
+    if now - worker.seen_ms < CHECK_IN_MS:
+        return worker
+    offer = msgspec.json.encode(pop).decode()
+    seen = replace(worker, seen_ms=now, address=caller.address, bridge_agent=pop.bridge_agent, offer=offer)
+    workers.check_in(tx, seen)
+    return seen

@@ -1,0 +1,240 @@
+"""Pops: a worker asks for a job (contract 6, 7, 11).
+
+One write does it all: it searches in the transaction that claims, so that it cannot act on a stale read. A pop that
+finds nothing changes nothing, and a transaction without changes costs no sync to disk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from hordenode.coordinator.changes import advance
+from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.line import LaneServed
+from hordenode.coordinator.links import source_url, upload_url
+from hordenode.coordinator.offers import Admitted, Pop, admit
+from hordenode.domain import lifecycle, matching
+from hordenode.domain.entities import Job, JobState, Kind, WaitingPrompt
+from hordenode.domain.kudos import floor_of
+from hordenode.domain.limits import MIN_TTL_S, image_batch, image_ttl_s
+from hordenode.domain.matching import ImageOffer
+from hordenode.domain.payload import image_payload, pick_model, text_payload
+from hordenode.domain.seeds import job_seed
+from hordenode.domain.spec import ImageSpec, SourceImage, Spec, TextSpec
+from hordenode.ops.events import JobPopped, WorkerSeen
+from hordenode.protocol.common import JobSourceImage
+from hordenode.protocol.errors import HordeError
+from hordenode.protocol.image import ImageJob, ImagePop, ImageSkipped
+from hordenode.protocol.text import TextJob, TextPop, TextSkipped
+from hordenode.store import jobs, ledger, queue, requests, users
+from hordenode.store.tx import Tx
+
+S = TypeVar("S", ImageSkipped, TextSkipped)
+
+FIRST_LOOK = 4
+FURTHER_LOOK = 256
+MAINTENANCE = "This worker has been put into maintenance mode by its owner."
+_DECODERS: dict[Kind, msgspec.json.Decoder[Spec]] = {
+    Kind.IMAGE: msgspec.json.Decoder(ImageSpec),
+    Kind.TEXT: msgspec.json.Decoder(TextSpec),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Jobs of one request that a worker just got."""
+
+    spec: Spec
+    model: str
+    ids: tuple[str, ...]
+    seed: int
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The outcome of a pop: a claim, or why there is none."""
+
+    admitted: Admitted
+    claim: Claim | None
+    skipped: dict[str, int]
+
+
+async def pop_image(co: Coordinator, caller: Caller, body: ImagePop) -> ImageJob:
+    """POST /generate/pop."""
+    found = await _pop(co, caller, Kind.IMAGE, body)
+    claim = found.claim
+    if claim is None or not isinstance(claim.spec, ImageSpec):
+        return ImageJob(skipped=_skipped(ImageSkipped, found.skipped))
+    spec = claim.spec
+    uploads = tuple(upload_url(co, caller.base_url, job_id) for job_id in claim.ids)
+    extra = tuple(
+        JobSourceImage(image=_source(co, caller, image) or "", strength=image.strength)
+        for image in spec.extra_source_images
+    )
+    return ImageJob(
+        payload=image_payload(spec, claim.seed, len(claim.ids)),
+        id=claim.ids[0],
+        ids=claim.ids,
+        ttl=claim.ttl_s,
+        model=claim.model,
+        source_image=_source(co, caller, spec.source_image),
+        source_processing=spec.source_processing,
+        source_mask=_source(co, caller, spec.source_mask),
+        extra_source_images=extra or None,
+        r2_upload=uploads[0],
+        r2_uploads=uploads,
+    )
+
+
+async def pop_text(co: Coordinator, caller: Caller, body: TextPop) -> TextJob:
+    """POST /generate/text/pop."""
+    found = await _pop(co, caller, Kind.TEXT, body)
+    claim = found.claim
+    if claim is None or not isinstance(claim.spec, TextSpec):
+        return TextJob(skipped=_skipped(TextSkipped, found.skipped))
+    return TextJob(
+        payload=text_payload(claim.spec),
+        id=claim.ids[0],
+        ids=claim.ids,
+        ttl=claim.ttl_s,
+        softprompt=claim.spec.softprompt,
+        model=claim.model,
+    )
+
+
+async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
+    found = await co.db.write(lambda tx: _find(tx, co, caller, kind, body))
+    admitted = found.admitted
+    co.presence.see(admitted.worker, admitted.offer, body.threads, body.models, co.clock.now_ms())
+    return found
+
+
+def _find(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Found:
+    """The one transaction of a pop: admission, search, claim."""
+    admitted = admit(tx, co, caller, kind, pop)
+    if co.presence.get(admitted.worker.id) is None:
+        tx.emit(WorkerSeen(id=admitted.worker.id, name=admitted.worker.name, kind=kind))
+    if admitted.worker.paused:
+        return Found(admitted, None, matching.count_skipped(kind is Kind.IMAGE, (), {}))
+    signatures = queue.waiting_signatures(tx, kind)
+    verdicts = [
+        (co.verdicts.of(admitted.offer, s, co.verdicts.needs(tx, kind, s)), s, count) for s, count in signatures
+    ]
+    eligible = frozenset(s for reasons, s, _ in verdicts if not reasons)
+    refused: Counter[str] = Counter()
+    for wp in _candidates(tx, co, admitted, kind, eligible):
+        spec = _DECODERS[kind].decode(requests.spec(tx, wp.id))
+        reason = _refused(tx, admitted, wp, spec)
+        if reason is None:
+            return Found(admitted, _claim(tx, co, caller, admitted, pop, wp, spec), {})
+        refused[reason] += 1
+    if admitted.worker.maintenance:
+        raise _maintenance(admitted)
+    counted = ((reasons, count) for reasons, _, count in verdicts)
+    return Found(admitted, None, matching.count_skipped(kind is Kind.IMAGE, counted, refused))
+
+
+def _candidates(
+    tx: Tx, co: Coordinator, admitted: Admitted, kind: Kind, eligible: frozenset[int]
+) -> Iterator[WaitingPrompt]:
+    """Requests that the worker could take: its owner's and prioritised users' first, then in queue order."""
+    if not eligible:
+        return
+    seen: set[str] = set()
+    preferred = [admitted.owner.id, *sorted(admitted.offer.priority_users - {admitted.owner.id})]
+    for user_id in preferred[:1] if admitted.worker.maintenance else preferred:
+        for lane_id in queue.lanes_of_user(tx, kind, user_id):
+            yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
+    if admitted.worker.maintenance:
+        return
+    for look in (FIRST_LOOK, FURTHER_LOOK):
+        if co.rules.fair:
+            for lane_id in queue.fair_lanes(tx, eligible, look):
+                yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, look), seen)
+        else:
+            yield from _fresh(tx, kind, queue.head_candidates(tx, eligible, look), seen)
+
+
+def _fresh(tx: Tx, kind: Kind, ids: list[str], seen: set[str]) -> Iterator[WaitingPrompt]:
+    for request_id in ids:
+        if request_id not in seen:
+            seen.add(request_id)
+            if (wp := requests.find(tx, request_id, kind)) is not None:
+                yield wp
+
+
+def _refused(tx: Tx, admitted: Admitted, wp: WaitingPrompt, spec: Spec) -> str | None:
+    """Why this worker passes over this very request; the requester's kudos are only looked up when they matter."""
+    offer = admitted.offer
+    if not (offer.blacklist or offer.require_upfront_kudos):
+        return None
+    requester = users.find(tx, wp.user_id)
+    spendable = ledger.balance(tx, wp.user_id) - (floor_of(requester) if requester else 0)
+    return matching.candidate_refused(
+        offer,
+        spec.prompt,
+        trusted=requester is not None and requester.trusted,
+        prioritised=wp.user_id in offer.priority_users,
+        kudos=spendable,
+        price=wp.price,
+    )
+
+
+def _claim(
+    tx: Tx, co: Coordinator, caller: Caller, admitted: Admitted, pop: Pop, wp: WaitingPrompt, spec: Spec
+) -> Claim:
+    """Hand out jobs of the request: counters, job rows, the lane's turn."""
+    now = co.clock.now_ms()
+    offer = admitted.offer
+    model = pick_model(spec.audience.models, offer, co.ids.seed())
+    count, ttl_s = _batch(co, offer, pop, wp, spec, model)
+    seed = 0
+    if isinstance(spec, ImageSpec):
+        seed = job_seed(spec.seed, spec.seed_variation, wp.n, co.ids.seed())
+    ids = tuple(co.ids.uuid() for _ in range(count))
+    advance(tx, wp, lifecycle.hand_out(wp, count, now, slow_worker=offer.extra_slow))
+    for job_id in ids:
+        job = Job(
+            job_id, wp.id, admitted.worker.id, model, JobState.PROCESSING, caller.in_process, now, now + ttl_s * 1000
+        )
+        jobs.insert(tx, job)
+        tx.emit(JobPopped(id=job_id, request_id=wp.id, worker_id=admitted.worker.id))
+    turn = co.turns()
+    queue.serve(tx, wp.lane_id, turn)
+    tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))
+    return Claim(spec, model, ids, seed, ttl_s)
+
+
+def _batch(
+    co: Coordinator, offer: matching.Offer, pop: Pop, wp: WaitingPrompt, spec: Spec, model: str
+) -> tuple[int, int]:
+    """(number of jobs, seconds for them)."""
+    if isinstance(spec, TextSpec) or not isinstance(offer, ImageOffer):
+        return min(pop.amount, wp.n), MIN_TTL_S
+    baseline = co.baselines.of(model)
+    count = image_batch(spec, baseline, amount=pop.amount, max_pixels=offer.max_pixels, remaining=wp.n)
+    families = frozenset(co.baselines.of(name) for name in spec.audience.models)
+    return count, image_ttl_s(spec, families | {baseline}, extra_slow=offer.extra_slow)
+
+
+def _maintenance(admitted: Admitted) -> HordeError:
+    """Workers recognise "maintenance mode" in the text, so it is added to an owner's message that lacks it."""
+    return HordeError("WorkerMaintenance", reason=admitted.worker.maintenance_message or MAINTENANCE)
+
+
+def _source(co: Coordinator, caller: Caller, image: SourceImage | None) -> str | None:
+    if image is None:
+        return None
+    return image.url if image.blob is None else source_url(co, caller.base_url, image.blob)
+
+
+def _skipped(kind: type[S], counts: dict[str, int]) -> S:
+    named = {name.replace("-", "_"): count for name, count in counts.items()}
+    return kind(**{name: named.get(name, UNSET) for name in kind.__struct_fields__})

@@ -1,0 +1,118 @@
+"""Who is there: workers that popped lately, what they offer, how fast they are. In memory only, never the truth."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hordenode.coordinator.verdicts import Verdicts
+from hordenode.domain.entities import Kind, Worker
+from hordenode.domain.limits import ONLINE_MS
+from hordenode.domain.matching import Offer
+from hordenode.domain.needs import Needs
+
+SAMPLES = 20
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class Present:
+    """A worker that popped since the node started. `uptime_ms` is what the store does not have yet."""
+
+    worker: Worker
+    offer: Offer
+    threads: int
+    models: tuple[str, ...]
+    seen_ms: int
+    saved_ms: int
+    uptime_ms: int = 0
+    samples: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+
+    @property
+    def speed(self) -> float | None:
+        """Things per second over the last deliveries."""
+        return sum(self.samples) / len(self.samples) if self.samples else self.worker.speed
+
+    @property
+    def available(self) -> bool:
+        return not (self.worker.maintenance or self.worker.paused)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivered job, for the numbers of the last minute and hour."""
+
+    at_ms: int
+    kind: Kind
+    model: str
+    things: int
+    speed: float
+
+
+class Presence:
+    def __init__(self) -> None:
+        self._present: dict[str, Present] = {}
+        self._deliveries: deque[Delivery] = deque()
+
+    def see(self, worker: Worker, offer: Offer, threads: int, models: tuple[str, ...], now_ms: int) -> Present:
+        """A pop: the only sign of life. Time since the last one counts as uptime unless the worker was away."""
+        known = self._present.get(worker.id)
+        if known is None:
+            known = self._present[worker.id] = Present(worker, offer, threads, models, now_ms, now_ms)
+            return known
+        if known.available and now_ms - known.seen_ms < ONLINE_MS:
+            known.uptime_ms += max(0, now_ms - known.seen_ms)
+        known.worker, known.offer, known.threads, known.models, known.seen_ms = worker, offer, threads, models, now_ms
+        return known
+
+    def get(self, worker_id: str) -> Present | None:
+        return self._present.get(worker_id)
+
+    def everyone(self) -> list[Present]:
+        return list(self._present.values())
+
+    def online(self, kind: Kind, now_ms: int) -> Iterator[Present]:
+        """Workers seen within the last five minutes."""
+        return (p for p in self._present.values() if p.worker.kind == kind and now_ms - p.seen_ms < ONLINE_MS)
+
+    def threads(self, kind: Kind, now_ms: int) -> int:
+        return sum(p.threads for p in self.online(kind, now_ms))
+
+    def offers_model(self, kind: Kind, model: str, now_ms: int) -> bool:
+        return any(model in p.models for p in self.online(kind, now_ms))
+
+    def delivered(self, delivery: Delivery, worker_id: str) -> None:
+        """Remember a delivered job (contract 18: only delivered ones count)."""
+        self._deliveries.append(delivery)
+        if (present := self._present.get(worker_id)) is not None:
+            present.samples.append(delivery.speed)
+        self.forget(delivery.at_ms)
+
+    def forget(self, now_ms: int) -> None:
+        """Drop deliveries older than an hour, and what was concluded from workers that may have left."""
+        while self._deliveries and now_ms - self._deliveries[0].at_ms > HOUR_MS:
+            self._deliveries.popleft()
+
+    def deliveries(self, kind: Kind, since_ms: int) -> Iterator[Delivery]:
+        """Latest first."""
+        for delivery in reversed(self._deliveries):
+            if delivery.at_ms < since_ms:
+                return
+            if delivery.kind == kind:
+                yield delivery
+
+    def mean_speed(self, kind: Kind) -> float | None:
+        """Mean of the workers' latest samples in things per second."""
+        samples = [s for p in self._present.values() if p.worker.kind == kind for s in p.samples]
+        return sum(samples) / len(samples) if samples else None
+
+    def can_serve(
+        self, verdicts: Verdicts, kind: Kind, signature: int, needs: Needs, user_id: int, now_ms: int
+    ) -> bool:
+        """Whether a worker that is there could take such a request of this user (contract 9, valid worker)."""
+        return any(
+            (p.available or p.worker.user_id == user_id) and not verdicts.of(p.offer, signature, needs)
+            for p in self.online(kind, now_ms)
+        )

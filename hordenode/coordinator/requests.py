@@ -1,0 +1,231 @@
+"""Requests: submit, check, status, cancel (contract 3, 8.3, 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec import UNSET
+
+from hordenode.coordinator import intake, sources
+from hordenode.coordinator.changes import JobStopped, advance
+from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.line import LaneServed, LineMoved
+from hordenode.coordinator.progress import request_check
+from hordenode.coordinator.results import image_generations, text_generations
+from hordenode.coordinator.verdicts import encode_needs
+from hordenode.domain import kudos, lifecycle, priority, validation
+from hordenode.domain import ledger as postings
+from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
+from hordenode.domain.needs import needs_of
+from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+from hordenode.ops.events import RequestDone, RequestQueued
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, Warning_
+from hordenode.protocol.errors import HordeError
+from hordenode.protocol.image import ImageRequest, ImageStatus
+from hordenode.protocol.text import TextRequest, TextStatus
+from hordenode.store import jobs, ledger, queue, requests, users, workers
+from hordenode.store.tx import Tx
+
+NOBODY = "No worker can serve this request now. It waits until one can, or expires."
+
+
+async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> RequestAccepted | DryRunAnswer:
+    """POST /generate/async. Raises what contract 3.1 lists, in its order."""
+    offered = co.presence.offers_model(Kind.IMAGE, intake.DEFAULT_MODEL, co.clock.now_ms())
+    spec = intake.image_spec(body, default_model_offered=offered)
+    check_start(co, body.webhook or None)
+    if body.style is not UNSET:
+        raise HordeError("StyleNotFound", name=body.style)
+    async with sources.stored(co, body, spec) as pictured:
+        return await _submit(
+            co, caller, _Ask(Kind.IMAGE, pictured, bool(body.proxied_account), body.disable_batching, body.dry_run)
+        )
+
+
+async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> RequestAccepted | DryRunAnswer:
+    """POST /generate/text/async. Raises what contract 3.1 lists, in its order."""
+    check_start(co, body.webhook or None)
+    if body.style is not UNSET:
+        raise HordeError("StyleNotFound", name=body.style)
+    ask = _Ask(Kind.TEXT, intake.text_spec(body), bool(body.proxied_account), body.disable_batching, body.dry_run)
+    return await _submit(co, caller, replace(ask, extra_images=len(body.extra_source_images)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A request on its way in."""
+
+    kind: Kind
+    spec: Spec
+    proxied: bool
+    disable_batching: bool
+    dry_run: bool
+    extra_images: int = 0
+
+
+def check_start(co: Coordinator, webhook: str | None) -> None:
+    """Contract 3.1, checks 5 and 6."""
+    co.check_open()
+    if webhook is not None and not webhook.startswith("https://"):
+        raise HordeError("BadRequest", reason="The webhook must start with https://.")
+
+
+async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted | DryRunAnswer:
+    price = _price(co, ask.spec)
+    if ask.dry_run:
+        await co.db.read(lambda tx: _admit(tx, co, caller, ask))
+        return DryRunAnswer(kudos=kudos.kudos(_dry_run(co, ask.spec, price)))
+    wp = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
+    needs = needs_of(ask.spec)
+    co.verdicts.learn(wp.signature_id, needs)
+    served = co.presence.can_serve(co.verdicts, ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
+    estimate = kudos.kudos(price * ask.spec.n)
+    if served:
+        return RequestAccepted(id=wp.id, kudos=estimate)
+    warning = (Warning_(code="NoAvailableWorker", message=NOBODY),)
+    return RequestAccepted(
+        id=wp.id, kudos=estimate, message=NOBODY, warnings=warning if ask.kind is Kind.IMAGE else UNSET
+    )
+
+
+def _price(co: Coordinator, spec: Spec) -> int:
+    """Price per job in thousandths."""
+    if isinstance(spec, ImageSpec):
+        return kudos.image_price(spec)
+    models = spec.audience.models
+    return kudos.text_price(spec, kudos.model_size(models[0], co.text_sizes) if models else None)
+
+
+def _dry_run(co: Coordinator, spec: Spec, price: int) -> int:
+    if isinstance(spec, TextSpec):
+        return (price + 1000) * spec.n + 1000
+    models = spec.audience.models
+    return kudos.dry_run_image(spec, co.baselines.of(models[0] if models else "[SDXL]"))
+
+
+def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
+    """Contract 3.1, checks 7 to 17."""
+    spec = ask.spec
+    user = co.authenticate(tx, caller)
+    extra = len(spec.extra_source_images) if isinstance(spec, ImageSpec) else ask.extra_images
+    validation.check_account(user, proxied=ask.proxied, extra_images=extra)
+    if not spec.prompt:
+        raise HordeError("MissingPrompt")
+    for worker_id in spec.audience.workers:
+        if workers.by_id(tx, worker_id) is None:
+            raise HordeError("WorkerNotFound", id=worker_id)
+    validation.check_batching(user, spec.n, ask.disable_batching)
+    validation.check_concurrency(user, queue.user_waiting(tx, ask.kind, user.id), spec.n)
+    if isinstance(spec, ImageSpec):
+        validation.check_image(spec, user, co.baselines)
+    else:
+        validation.check_text(spec)
+        if ask.extra_images:
+            raise HordeError("InvalidExtraSourceImages.")
+    return user
+
+
+def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> WaitingPrompt:
+    """The one transaction of a request: checks, counters, spec, queue, activation tax."""
+    user = _admit(tx, co, caller, ask)
+    now = co.clock.now_ms()
+    balance = ledger.balance(tx, user.id)
+    band = priority.kudos_band(user, balance)
+    address = caller.address if user.anonymous else ""
+    lane_id = queue.lane(tx, ask.kind, user.id, address, band)
+    tax = kudos.activation_charge(ask.spec)
+    wp = WaitingPrompt(
+        id=co.ids.uuid(),
+        kind=ask.kind,
+        user_id=user.id,
+        lane_id=lane_id,
+        signature_id=queue.signature_id(tx, ask.kind, encode_needs(needs_of(ask.spec))),
+        order_key=priority.order_key(priority.extra_priority(user, balance), now),
+        n=ask.spec.n,
+        jobs=ask.spec.n,
+        processing=0,
+        finished=0,
+        restarted=0,
+        faulted=False,
+        cancelled=False,
+        things=ask.spec.things,
+        price=price,
+        consumed=tax,
+        created_ms=now,
+        expires_ms=now + lifecycle.LIFETIME_MS,
+    )
+    stored = requests.StoredSpec(msgspec.json.encode(ask.spec).decode(), caller.client_agent, caller.address)
+    requests.insert(tx, wp, stored)
+    ledger.post(tx, postings.charge(user, balance, tax, "request"), now, request_id=wp.id)
+    ledger.add_detail(tx, user.id, accumulated=-tax)
+    users.record(tx, user.id, ask.kind, requested=wp.jobs)
+    tx.emit(LaneServed(wp.kind, lane_id, band=band))
+    tx.emit(LineMoved(wp))
+    tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))
+    return wp
+
+
+async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:
+    """GET /generate/check/{id}: where a request stands, without its results."""
+    wp, running = await co.db.read(lambda tx: _standing(tx, request_id, kind))
+    return request_check(co, wp, running)
+
+
+async def image_status(co: Coordinator, request_id: str, base_url: str) -> ImageStatus:
+    """GET /generate/status/{id}: where a request stands, with the images finished so far."""
+    wp, running, done = await co.db.read(
+        lambda tx: (*_standing(tx, request_id, Kind.IMAGE), jobs.done_of(tx, request_id))
+    )
+    return await _image_answer(co, wp, running, done, base_url)
+
+
+async def text_status(co: Coordinator, request_id: str) -> TextStatus:
+    """GET /generate/text/status/{id}: where a request stands, with the texts finished so far."""
+    wp, running, done = await co.db.read(
+        lambda tx: (*_standing(tx, request_id, Kind.TEXT), jobs.done_of(tx, request_id))
+    )
+    return _text_answer(co, wp, running, done)
+
+
+async def cancel_image(co: Coordinator, request_id: str, base_url: str) -> ImageStatus:
+    """DELETE /generate/status/{id}: answers the state as it was before."""
+    wp, running, done = await co.db.write(lambda tx: _cancel(tx, request_id, Kind.IMAGE))
+    return await _image_answer(co, wp, running, done, base_url)
+
+
+async def cancel_text(co: Coordinator, request_id: str) -> TextStatus:
+    """DELETE /generate/text/status/{id}: answers the state as it was before."""
+    wp, running, done = await co.db.write(lambda tx: _cancel(tx, request_id, Kind.TEXT))
+    return _text_answer(co, wp, running, done)
+
+
+def _standing(tx: Tx, request_id: str, kind: Kind) -> tuple[WaitingPrompt, list[Job]]:
+    wp = requests.find(tx, request_id, kind)
+    if wp is None:
+        raise HordeError("RequestNotFound", id=request_id)
+    return wp, jobs.running_of(tx, request_id) if wp.processing else []
+
+
+def _cancel(tx: Tx, request_id: str, kind: Kind) -> tuple[WaitingPrompt, list[Job], list[tuple[Job, str]]]:
+    wp, running = _standing(tx, request_id, kind)
+    after = lifecycle.cancel(wp)
+    advance(tx, wp, after)
+    for job in running:
+        if job.in_process:
+            tx.emit(JobStopped(job.id))
+    if lifecycle.is_done(after):
+        tx.emit(RequestDone(id=wp.id))
+    return wp, running, jobs.done_of(tx, request_id)
+
+
+async def _image_answer(
+    co: Coordinator, wp: WaitingPrompt, running: list[Job], done: list[tuple[Job, str]], base_url: str
+) -> ImageStatus:
+    where = request_check(co, wp, running)
+    images = await image_generations(co, wp, done, base_url)
+    return ImageStatus(**msgspec.structs.asdict(where), generations=images)
+
+
+def _text_answer(co: Coordinator, wp: WaitingPrompt, running: list[Job], done: list[tuple[Job, str]]) -> TextStatus:
+    return TextStatus(**msgspec.structs.asdict(request_check(co, wp, running)), generations=text_generations(done))

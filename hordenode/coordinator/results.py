@@ -1,0 +1,72 @@
+"""Finished jobs as status shows them (contract 9)."""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+
+from hordenode.coordinator.context import Coordinator
+from hordenode.coordinator.links import RESULTS, result_key, result_url
+from hordenode.domain.entities import Job, WaitingPrompt
+from hordenode.domain.spec import ImageSpec
+from hordenode.protocol.common import GenMetadata
+from hordenode.protocol.image import ImageGeneration
+from hordenode.protocol.text import TextGeneration
+from hordenode.store import requests
+
+MISSING = "N/A"
+_METADATA = msgspec.json.Decoder(tuple[GenMetadata, ...])
+_SPEC = msgspec.json.Decoder(ImageSpec)
+
+
+async def image_generations(
+    co: Coordinator, wp: WaitingPrompt, done: list[tuple[Job, str]], base_url: str
+) -> tuple[ImageGeneration, ...]:
+    """The delivered images: links, or base64 when the request had `r2: false`."""
+    if not done:
+        return ()
+    spec = _SPEC.decode(await co.db.read(lambda tx: requests.spec(tx, wp.id)))
+    return tuple([await _image(co, job, name, base_url if spec.r2 else None) for job, name in done])
+
+
+def text_generations(done: list[tuple[Job, str]]) -> tuple[TextGeneration, ...]:
+    """The delivered texts."""
+    return tuple(
+        TextGeneration(
+            text=job.result or "",
+            seed=job.seed or 0,
+            gen_metadata=_metadata(job),
+            worker_id=job.worker_id,
+            worker_name=name,
+            model=job.model,
+            state=_text_state(job),
+        )
+        for job, name in done
+    )
+
+
+async def _image(co: Coordinator, job: Job, worker_name: str, base_url: str | None) -> ImageGeneration:
+    if base_url is not None:
+        img = result_url(co, base_url, job.id)
+    else:
+        data = await co.blobs.get(RESULTS, result_key(job.id))
+        img = MISSING if data is None else base64.b64encode(data).decode()
+    return ImageGeneration(
+        img=img,
+        seed=str(job.seed or 0),
+        id=job.id,
+        censored=job.censored,
+        gen_metadata=_metadata(job),
+        worker_id=job.worker_id,
+        worker_name=worker_name,
+        model=job.model,
+    )
+
+
+def _metadata(job: Job) -> tuple[GenMetadata, ...]:
+    return _METADATA.decode(job.gen_metadata) if job.gen_metadata else ()
+
+
+def _text_state(job: Job) -> str:
+    return job.outcome if job.outcome in ("censored", "csam") else "ok"

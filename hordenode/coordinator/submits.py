@@ -1,0 +1,242 @@
+"""Submits: a worker hands in a result, or says that it failed (contract 8.1, 8.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from hordenode.blobs.images import BadImage, to_webp
+from hordenode.coordinator.changes import advance
+from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.links import RESULTS, result_key
+from hordenode.coordinator.presence import Delivery
+from hordenode.domain import kudos, lifecycle
+from hordenode.domain import ledger as postings
+from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
+from hordenode.domain.entities import Job, JobState, Kind, User, WaitingPrompt, Worker
+from hordenode.domain.limits import MAX_METADATA
+from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+from hordenode.ops.events import JobDone, JobFaulted, KudosMoved, RequestDone
+from hordenode.protocol.common import SubmitAnswer
+from hordenode.protocol.errors import HordeError
+from hordenode.protocol.image import ImageSubmit
+from hordenode.protocol.text import TextSubmit
+from hordenode.store import blobs as blob_rows
+from hordenode.store import jobs, ledger, requests, users, workers
+from hordenode.store.tx import Tx
+
+UPLOADED = "R2"
+BLOB_LIFE_MS = 24 * 3_600_000  # far beyond a request's life: the janitor removes a file together with its request
+_SPECS: dict[Kind, msgspec.json.Decoder[Spec]] = {
+    Kind.IMAGE: msgspec.json.Decoder(ImageSpec),
+    Kind.TEXT: msgspec.json.Decoder(TextSpec),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker says of a job. `result` is the text, or `R2` for a stored picture."""
+
+    job_id: str
+    kind: Kind
+    state: str
+    result: str
+    seed: int
+    censored: bool
+    gen_metadata: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a submission changed; `delivery` is None when it was not a new result."""
+
+    reward: int
+    delivery: Delivery | None = None
+    worker_id: str = ""
+
+
+async def submit_image(co: Coordinator, caller: Caller, body: ImageSubmit) -> SubmitAnswer:
+    """POST /generate/submit. Censorship in the metadata wins over state `faulted` (contract 8.1, 8.5)."""
+    _check_metadata(len(body.gen_metadata))
+    censored = any(entry.type == "censorship" for entry in body.gen_metadata)
+    state = "ok" if censored else body.state
+    if state != "faulted" and body.generation != UPLOADED:
+        state = "ok" if await _store_inline(co, caller, body) else "faulted"
+    metadata = msgspec.json.encode(body.gen_metadata).decode()
+    return await _submit(co, caller, Outcome(body.id, Kind.IMAGE, state, UPLOADED, int(body.seed), censored, metadata))
+
+
+async def submit_text(co: Coordinator, caller: Caller, body: TextSubmit) -> SubmitAnswer:
+    """POST /generate/text/submit."""
+    _check_metadata(len(body.gen_metadata))
+    csam = body.state == "csam" or any(entry.value == "csam" for entry in body.gen_metadata)
+    state = "csam" if csam else body.state
+    entries = [msgspec.to_builtins(entry) for entry in body.gen_metadata]
+    if csam and not entries:
+        entries = [{"type": "censorship", "value": "csam"}]
+    outcome = Outcome(
+        body.id,
+        Kind.TEXT,
+        state,
+        body.generation,
+        int(body.seed),
+        state in ("censored", "csam"),
+        msgspec.json.encode(entries).decode(),
+    )
+    return await _submit(co, caller, outcome)
+
+
+def _check_metadata(count: int) -> None:
+    if count > MAX_METADATA:
+        raise HordeError("BadRequest", reason=f"At most {MAX_METADATA} metadata entries are accepted.")
+
+
+async def _submit(co: Coordinator, caller: Caller, outcome: Outcome) -> SubmitAnswer:
+    settled = await co.db.write(lambda tx: _settle(tx, co, caller, outcome))
+    if settled.delivery is not None:
+        co.presence.delivered(settled.delivery, settled.worker_id)
+    return SubmitAnswer(reward=kudos.kudos(settled.reward))
+
+
+async def _store_inline(co: Coordinator, caller: Caller, body: ImageSubmit) -> bool:
+    """Store a picture sent as base64, once the sender may submit it. False when it is no picture ([FIX] 8.1)."""
+    await co.db.read(lambda tx: _check_sender(tx, co, caller, body.id, Kind.IMAGE))
+    try:
+        data = base64.b64decode(body.generation.encode(), validate=False)
+        webp = await asyncio.to_thread(to_webp, data)
+    except (BadImage, binascii.Error, UnicodeEncodeError):
+        return False
+    await store_result(co, result_key(body.id), webp)
+    return True
+
+
+async def store_result(co: Coordinator, key: str, webp: bytes) -> str:
+    """Store a finished picture; returns its digest (hex SHA-256)."""
+    digest = hashlib.sha256(webp).hexdigest()
+    await co.blobs.put(RESULTS, key, webp)
+    now = co.clock.now_ms()
+    await co.db.write(
+        lambda tx: blob_rows.save(
+            tx, RESULTS, key, size=len(webp), digest=digest, created_ms=now, expires_ms=now + BLOB_LIFE_MS
+        )
+    )
+    return digest
+
+
+def _check_sender(
+    tx: Tx, co: Coordinator, caller: Caller, job_id: str, kind: Kind
+) -> tuple[Job, WaitingPrompt, Worker, User]:
+    """The job with all that belongs to it; contract 8.1's refusals in its order."""
+    job = jobs.find(tx, job_id)
+    wp = requests.find(tx, job.request_id, kind) if job is not None else None
+    if job is None or wp is None:
+        raise HordeError("InvalidJobID", id=job_id)
+    user = co.authenticate(tx, caller)
+    worker = workers.by_id(tx, job.worker_id)
+    if worker is None or worker.user_id != user.id:
+        raise HordeError("WrongCredentials", what="this job")
+    return job, wp, worker, user
+
+
+def _settle(tx: Tx, co: Coordinator, caller: Caller, outcome: Outcome) -> Settled:
+    """The one transaction of a submission: exactly one result of a job wins."""
+    job, wp, worker, owner = _check_sender(tx, co, caller, outcome.job_id, outcome.kind)
+    if job.state is JobState.DONE:
+        if worker.maintenance:
+            return Settled(0)
+        raise HordeError("DuplicateGen", id=job.id)
+    if job.state is JobState.FAULTED:
+        if outcome.state == "faulted":
+            return Settled(0)
+        raise HordeError("AbortedGen", id=job.id)
+    if outcome.state == "faulted":
+        fault_job(tx, co.clock.now_ms(), job, wp)
+        return Settled(0)
+    return _deliver(tx, co, _Delivery(job, wp, worker, owner, outcome))
+
+
+def fault_job(tx: Tx, now_ms: int, job: Job, wp: WaitingPrompt) -> None:
+    """A job ends without a result: its slot returns to the queue and counts against the worker."""
+    if not jobs.fault(tx, job.id, now_ms):
+        return
+    after = lifecycle.fault(wp, now_ms)
+    advance(tx, wp, after)
+    if not wp.cancelled:
+        workers.count_aborted(tx, job.worker_id)
+    tx.emit(JobFaulted(id=job.id, request_id=wp.id))
+    if lifecycle.is_done(after):
+        tx.emit(RequestDone(id=wp.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    job: Job
+    wp: WaitingPrompt
+    worker: Worker
+    owner: User
+    outcome: Outcome
+
+
+def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
+    now = co.clock.now_ms()
+    spec = _SPECS[it.outcome.kind].decode(requests.spec(tx, it.wp.id))
+    reward, charge = _amounts(co, it, spec)
+    done = replace(
+        it.job,
+        finished_ms=now,
+        seed=it.outcome.seed,
+        result=it.outcome.result,
+        outcome=it.outcome.state,
+        censored=it.outcome.censored,
+        gen_metadata=it.outcome.gen_metadata,
+        reward=reward,
+    )
+    jobs.finish(tx, done)
+    after = lifecycle.deliver(it.wp, charge, now)
+    advance(tx, it.wp, after)
+    _pay(tx, it, reward, charge, now)
+    tx.emit(JobDone(id=it.job.id, request_id=it.wp.id))
+    if lifecycle.is_done(after):
+        tx.emit(RequestDone(id=it.wp.id))
+    seconds = max(1, now - it.job.popped_ms) / 1000
+    delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, it.wp.things / seconds)
+    return Settled(reward, delivery, it.worker.id)
+
+
+def _amounts(co: Coordinator, it: _Delivery, spec: Spec) -> tuple[int, int]:
+    """(what the worker earns, what the requester pays) in thousandths."""
+    if isinstance(spec, ImageSpec):
+        reward = kudos.image_reward(spec, co.baselines.of(it.job.model))
+        return reward, kudos.image_charge(spec, reward, censored=it.outcome.censored)
+    reward = kudos.text_reward(
+        spec,
+        it.outcome.result,
+        kudos.model_size(it.job.model, co.text_sizes),
+        owner_trusted=it.owner.trusted,
+        validated=Agent.parse(it.worker.bridge_agent).name in VALIDATED_TEXT_BACKENDS,
+    )
+    return reward, kudos.text_charge(reward, censored=it.outcome.censored)
+
+
+def _pay(tx: Tx, it: _Delivery, reward: int, charge: int, now: int) -> None:
+    """The requester pays, the worker's owner earns, and both have it in their records."""
+    kind, things = it.outcome.kind, it.wp.things
+    requester = users.find(tx, it.wp.user_id)
+    if requester is not None:
+        paid = postings.charge(requester, ledger.balance(tx, requester.id), charge, "generation")
+        ledger.post(tx, paid, now, request_id=it.wp.id, job_id=it.job.id)
+        ledger.add_detail(tx, requester.id, accumulated=-charge)
+        users.record(tx, requester.id, kind, used=things * requester.usage_multiplier // 1000)
+        tx.emit(KudosMoved(account=requester.id, amount=-charge))
+    earned = postings.reward(it.owner, ledger.balance(tx, it.owner.id), reward, "generation")
+    ledger.post(tx, earned, now, request_id=it.wp.id, job_id=it.job.id)
+    held = sum(posting.amount for posting in earned if posting.target == postings.EVALUATION)
+    ledger.add_detail(tx, it.owner.id, accumulated=reward - held, evaluating=held)
+    users.record(tx, it.owner.id, kind, fulfilled=1, contributed=things)
+    workers.credit(tx, it.worker.id, things, reward)
+    tx.emit(KudosMoved(account=it.owner.id, amount=reward - held))

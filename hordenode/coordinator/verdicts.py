@@ -1,0 +1,63 @@
+"""Remembered verdicts of matching: which offer can serve which signature (ARCHITECTURE 3.4).
+
+A signature's needs never change and its id is never used again, so a verdict holds for ever; both memories only forget
+when they grow too large. Used from the writer's thread and from the event loop: every step is one dict operation.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hordenode.domain.entities import Kind
+from hordenode.domain.matching import Offer, mismatches
+from hordenode.domain.needs import ImageNeeds, Needs, TextNeeds
+from hordenode.store import queue
+from hordenode.store.tx import Tx
+
+_DECODERS: dict[Kind, msgspec.json.Decoder[Needs]] = {
+    Kind.IMAGE: msgspec.json.Decoder(ImageNeeds),
+    Kind.TEXT: msgspec.json.Decoder(TextNeeds),
+}
+_MOST_NEEDS = 20_000
+_MOST_OFFERS = 256
+
+
+def encode_needs(needs: Needs) -> str:
+    """The canonical text of a set of needs, as the signatures table stores it."""
+    return msgspec.json.encode(needs).decode()
+
+
+class Verdicts:
+    def __init__(self) -> None:
+        self._needs: dict[int, Needs] = {}
+        self._verdicts: dict[Offer, dict[int, tuple[str, ...]]] = {}
+
+    def learn(self, signature: int, needs: Needs) -> None:
+        """Remember the needs of a signature."""
+        if len(self._needs) >= _MOST_NEEDS:
+            self._needs = {}
+        self._needs[signature] = needs
+
+    def needs(self, tx: Tx, kind: Kind, signature: int) -> Needs:
+        """The needs of a signature, from memory or from the store."""
+        known = self._needs.get(signature)
+        if known is None:
+            known = _DECODERS[kind].decode(queue.needs(tx, signature))
+            self.learn(signature, known)
+        return known
+
+    def known(self, signature: int) -> Needs | None:
+        """The needs of a signature if they are in memory."""
+        return self._needs.get(signature)
+
+    def of(self, offer: Offer, signature: int, needs: Needs) -> tuple[str, ...]:
+        """Why the offer cannot serve the signature; empty when it can."""
+        mine = self._verdicts.get(offer)
+        if mine is None or len(mine) >= _MOST_NEEDS:
+            if len(self._verdicts) >= _MOST_OFFERS:
+                self._verdicts = {}
+            mine = self._verdicts[offer] = {}
+        verdict = mine.get(signature)
+        if verdict is None:
+            verdict = mine[signature] = mismatches(needs, offer)
+        return verdict
