@@ -1,0 +1,163 @@
+"""Generating from Python without HTTP: ask the node's own horde and wait for the result."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from hordenode.coordinator.local import LocalHorde
+from hordenode.ops.events import EventBus, JobPopped, JobProgress, RequestDone, Subscription
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted
+from hordenode.protocol.image import ImageParams, ImageRequest
+from hordenode.protocol.text import TextParams, TextRequest
+
+Progress = Callable[[JobProgress], None]
+
+
+class GenerationFailed(Exception):
+    """The horde accepted the request and gave it up; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAsk:
+    """A picture to make. Sizes in pixels, multiples of 64."""
+
+    prompt: str
+    negative_prompt: str = ""
+    model: str | None = None
+    width: int = 512
+    height: int = 512
+    steps: int = 20
+    seed: int | None = None
+    sampler: str = "k_euler_a"
+    cfg_scale: float = 5.0
+
+    def request(self) -> ImageRequest:
+        """The request as the API knows it."""
+        prompt = f"{self.prompt} ### {self.negative_prompt}" if self.negative_prompt else self.prompt
+        return ImageRequest(
+            prompt=prompt,
+            models=(self.model,) if self.model else (),
+            params=ImageParams(
+                width=self.width,
+                height=self.height,
+                steps=self.steps,
+                sampler_name=self.sampler,  # type: ignore[arg-type]
+                cfg_scale=self.cfg_scale,
+                seed=UNSET if self.seed is None else str(self.seed),
+            ),
+            nsfw=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TextAsk:
+    """A text to continue. Lengths in tokens."""
+
+    prompt: str
+    model: str | None = None
+    max_length: int = 80
+    max_context_length: int = 2048
+    temperature: float | None = None
+    stop_sequence: tuple[str, ...] = ()
+
+    def request(self) -> TextRequest:
+        """The request as the API knows it."""
+        return TextRequest(
+            prompt=self.prompt,
+            models=(self.model,) if self.model else (),
+            params=TextParams(
+                max_length=self.max_length,
+                max_context_length=self.max_context_length,
+                temperature=UNSET if self.temperature is None else self.temperature,
+                stop_sequence=self.stop_sequence or UNSET,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """A finished picture: WebP bytes, and what is needed to make it again."""
+
+    data: bytes
+    seed: int
+    model: str
+    worker_name: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """A finished text, without its prompt."""
+
+    text: str
+    seed: int
+    model: str
+    worker_name: str
+
+
+class Generator:
+    """Asks the local horde as its owner."""
+
+    def __init__(self, horde: LocalHorde, bus: EventBus) -> None:
+        self._horde = horde
+        self._bus = bus
+
+    async def image(self, ask: ImageAsk, progress: Progress | None) -> GeneratedImage:
+        """Raises HordeError for what the horde refuses, GenerationFailed when it gave up."""
+        request = ask.request()
+        request_id = await self._run(lambda: self._horde.request_image(request), self._horde.cancel_image, progress)
+        status = await self._horde.image_status(request_id)
+        if not status.generations:
+            raise GenerationFailed(_reason(status.restarted))
+        made = status.generations[0]
+        data = await self._horde.download(made.img)
+        return GeneratedImage(data, int(made.seed), made.model, made.worker_name, made.id)
+
+    async def text(self, ask: TextAsk, progress: Progress | None) -> GeneratedText:
+        """Raises HordeError for what the horde refuses, GenerationFailed when it gave up."""
+        request = ask.request()
+        request_id = await self._run(lambda: self._horde.request_text(request), self._horde.cancel_text, progress)
+        status = await self._horde.text_status(request_id)
+        if not status.generations:
+            raise GenerationFailed(_reason(status.restarted))
+        made = status.generations[0]
+        return GeneratedText(made.text, made.seed, made.model, made.worker_name)
+
+    async def _run(
+        self,
+        submit: Callable[[], Awaitable[RequestAccepted | DryRunAnswer]],
+        cancel: Callable[[str], Awaitable[object]],
+        progress: Progress | None,
+    ) -> str:
+        """Submit and wait until done; returns the request's id. What nobody waits for any more is cancelled."""
+        with self._bus.subscribe(JobPopped, JobProgress, RequestDone) as events:
+            accepted = await submit()
+            assert isinstance(accepted, RequestAccepted)
+            try:
+                while not (await self._horde.check(accepted.id)).done:
+                    await _follow(events, accepted.id, progress)
+            except BaseException:
+                await cancel(accepted.id)
+                raise
+            return accepted.id
+
+
+async def _follow(events: Subscription, request_id: str, progress: Progress | None) -> None:
+    """Report the steps of the request's jobs until it is done, or events were missed."""
+    jobs: set[str] = set()
+    events.gap = False
+    while not events.gap:
+        event = await events.next()
+        if isinstance(event, JobPopped) and event.request_id == request_id:
+            jobs.add(event.id)
+        elif isinstance(event, JobProgress) and event.id in jobs and progress is not None:
+            progress(event)
+        elif isinstance(event, RequestDone) and event.id == request_id:
+            return
+
+
+def _reason(attempts: int) -> str:
+    return f"The request was given up after {attempts} failed attempts. The node's log says why."

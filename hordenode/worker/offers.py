@@ -1,0 +1,51 @@
+"""What a worker of ours says it can do: from the engine's models and the owner's settings (worker_protocol.md 3, 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hordenode.config import WorkerSettings
+from hordenode.engine.jobs import ModelInfo
+from hordenode.protocol.image import ImagePop
+from hordenode.protocol.text import TextPop
+
+
+def image_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str) -> ImagePop | None:
+    """The offer of an image worker; None when the engine has no image model that the owner offers.
+
+    The pipeline draws from text alone so far: whatever else a request could ask for is not offered.
+    """
+    names = _offered("image", models, settings.image_models)
+    if not names:
+        return None
+    return ImagePop(
+        name=name,
+        models=names,
+        nsfw=settings.nsfw,
+        bridge_agent=agent,
+        max_pixels=settings.max_pixels,
+        allow_img2img=False,
+        allow_painting=False,
+        allow_post_processing=False,
+    )
+
+
+def text_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str) -> TextPop | None:
+    """The offer of a text worker; None when the engine has no text model that the owner offers."""
+    known = list(models)
+    names = _offered("text", known, settings.text_models)
+    if not names:
+        return None
+    context = max(model.context for model in known if model.name in names)
+    return TextPop(
+        name=name,
+        models=names,
+        nsfw=settings.nsfw,
+        bridge_agent=agent,
+        max_length=settings.max_length,
+        max_context_length=context,
+    )
+
+
+def _offered(kind: str, models: Iterable[ModelInfo], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(model.name for model in models if model.kind == kind and (not wanted or model.name in wanted))

@@ -1,0 +1,175 @@
+"""The loop of a worker: pop, generate, submit. The same for a horde in this process and one far away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hordenode.client.base import HordeClient
+from hordenode.engine.engine import Engine
+from hordenode.engine.jobs import EngineError, ImageResult, JobCancelled, Progress, TextResult
+from hordenode.protocol.errors import HordeError
+from hordenode.protocol.image import ImageJob, ImagePop
+from hordenode.protocol.text import TextJob, TextPop
+from hordenode.worker import results
+
+log = logging.getLogger("hordenode.worker")
+
+POP_WAIT_S = 30.0
+BACK_OFF_S = (1.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What every worker is given. `priority`: the engine serves lower numbers first.
+
+    `seed` gives a fresh 32-bit number; `pause` waits some seconds; `progress` hears of each step.
+    """
+
+    horde: HordeClient
+    engine: Engine
+    seed: Callable[[], int]
+    progress: Callable[[Progress], None]
+    pause: Callable[[float], asyncio.Future[None]] | Callable[[float], object] = asyncio.sleep
+    priority: int = 0
+
+
+class Worker(ABC):
+    """Pops until it is stopped; `drain` lets it finish what it holds."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._stopping = False
+        self._pop: asyncio.Future[bool] | None = None
+        self._held: set[str] = set()
+
+    async def run(self) -> None:
+        """Pop and work until stopped. A job that fails is submitted as faulted; a horde that fails is tried again."""
+        pause = BACK_OFF_S[0]
+        while not self._stopping:
+            self._pop = asyncio.ensure_future(self._serve_one())
+            try:
+                await self._pop
+                pause = BACK_OFF_S[0]
+            except asyncio.CancelledError:
+                if not self._stopping:
+                    raise
+                return
+            except (HordeError, OSError) as error:
+                log.warning("%s: the horde refused: %s; trying again in %.0f s", self.name, error, pause)
+                await self._wiring.pause(pause)  # type: ignore[misc]
+                pause = min(pause * 2, BACK_OFF_S[1])
+
+    def stop(self) -> None:
+        """No more pops; a job in hand is finished unless `abandon` is called."""
+        self._stopping = True
+        if self._pop is not None and not self._held:
+            self._pop.cancel()
+
+    def abandon(self) -> None:
+        """Give up the job in hand."""
+        for job_id in list(self._held):
+            self.stop_job(job_id)
+
+    def stop_job(self, job_id: str) -> None:
+        """Stop one job within a step, if this worker holds it."""
+        if job_id in self._held:
+            self._wiring.engine.cancel(job_id)
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The worker's name at the horde."""
+
+    @abstractmethod
+    async def _serve_one(self) -> bool:
+        """Pop once and do what came; False when nothing came."""
+
+
+class ImageWorker(Worker):
+    """Draws."""
+
+    def __init__(self, wiring: Wiring, offer: ImagePop) -> None:
+        super().__init__(wiring)
+        self._offer = offer
+
+    @property
+    def name(self) -> str:
+        return self._offer.name
+
+    async def _serve_one(self) -> bool:
+        job = await self._wiring.horde.pop_image(self._offer, wait=POP_WAIT_S)
+        if job.id is None:
+            return False
+        self._held = set(job.ids)
+        try:
+            await self._work(job)
+        finally:
+            self._held = set()
+        return True
+
+    async def _work(self, job: ImageJob) -> None:
+        horde = self._wiring.horde
+        try:
+            made = await self._wiring.engine.generate(
+                results.engine_image_job(job, self._wiring.priority), self._wiring.progress
+            )
+        except Exception as error:
+            _report(self.name, job.id, error)
+            for job_id in job.ids:
+                await horde.submit_image(results.image_fault(job_id))
+            return
+        assert isinstance(made, ImageResult)
+        uploads = job.r2_uploads or ()
+        for position, (job_id, url, picture) in enumerate(zip(job.ids, uploads, made.images, strict=True)):
+            await horde.upload(url, await asyncio.to_thread(results.encode_webp, picture))
+            await horde.submit_image(results.image_submit(job_id, picture, position, len(job.ids)))
+
+
+class TextWorker(Worker):
+    """Writes."""
+
+    def __init__(self, wiring: Wiring, offer: TextPop) -> None:
+        super().__init__(wiring)
+        self._offer = offer
+
+    @property
+    def name(self) -> str:
+        return self._offer.name
+
+    async def _serve_one(self) -> bool:
+        job = await self._wiring.horde.pop_text(self._offer, wait=POP_WAIT_S)
+        if job.id is None:
+            return False
+        self._held = set(job.ids)
+        try:
+            for job_id in job.ids:
+                await self._work(job, job_id)
+        finally:
+            self._held = set()
+        return True
+
+    async def _work(self, job: TextJob, job_id: str) -> None:
+        horde = self._wiring.horde
+        ask = results.engine_text_job(job, job_id, self._wiring.seed(), self._wiring.priority)
+        try:
+            made = await self._wiring.engine.generate(ask, self._wiring.progress)
+        except Exception as error:
+            _report(self.name, job_id, error)
+            await horde.submit_text(results.text_fault(job_id))
+            return
+        assert isinstance(made, TextResult)
+        await horde.submit_text(results.text_submit(job_id, made))
+
+
+def _report(worker: str, job_id: str | None, error: Exception) -> None:
+    """A failed job is the horde's to hand out again; the owner reads here why it failed."""
+    if isinstance(error, JobCancelled):
+        log.info("%s: job %s was cancelled", worker, job_id)
+    elif isinstance(error, EngineError):
+        log.error("%s: job %s failed: %s", worker, job_id, error)
+    else:
+        log.error("%s: job %s failed", worker, job_id, exc_info=error)
