@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import os
 import re
 import secrets
+import time
 from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-TEMPORARY = ".part"
+TEMPORARY = ".part"  # no bucket can have this name
+ABANDONED_S = 3600
 
 
 class FileBlobs:
@@ -17,13 +21,19 @@ class FileBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._swept = False
 
     async def put(self, bucket: str, key: str, data: bytes) -> None:
         """Write beside, sync, rename: a crash leaves the old file or the new one."""
-        await asyncio.to_thread(_write, self._place(bucket, key), data)
+        place = self._place(bucket, key)
+        if not self._swept:
+            self._swept = True
+            await asyncio.to_thread(_sweep, self._root / TEMPORARY)
+        await asyncio.to_thread(_write, place, self._root / TEMPORARY / secrets.token_hex(8), data)
 
     async def get(self, bucket: str, key: str) -> bytes | None:
-        return await asyncio.to_thread(_read, self._place(bucket, key))
+        place = self._place(bucket, key)
+        return await asyncio.to_thread(_read, place)
 
     async def path(self, bucket: str, key: str) -> Path | None:
         place = self._place(bucket, key)
@@ -40,12 +50,13 @@ class FileBlobs:
         for name in (bucket, key):
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r:.80} cannot be the name of a stored file")
-        return self._root / bucket / key[:2] / key[2:4].ljust(2, "_") / key
+        spread = hashlib.sha256(key.encode()).hexdigest()
+        return self._root / bucket / spread[:2] / spread[2:4] / key
 
 
-def _write(place: Path, data: bytes) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(f"{place.name}.{secrets.token_hex(4)}{TEMPORARY}")
+def _write(place: Path, temporary: Path, data: bytes) -> None:
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(place.parent)
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -58,8 +69,17 @@ def _write(place: Path, data: bytes) -> None:
     _sync_folder(place.parent)
 
 
+def _make_folder(folder: Path) -> None:
+    """Make a folder that outlives a power loss, with what is missing above it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make the rename durable where folders can be opened (not on Windows)."""
+    """Make new names in a folder durable where folders can be opened (not on Windows)."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -67,6 +87,14 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what writers left that were killed; another process may be writing a young one."""
+    with contextlib.suppress(FileNotFoundError):
+        for file in list(folder.iterdir()):
+            if time.time() - file.stat().st_mtime > ABANDONED_S:
+                file.unlink(missing_ok=True)
 
 
 def _read(place: Path) -> bytes | None:
@@ -77,4 +105,8 @@ def _read(place: Path) -> bytes | None:
 
 
 def _usage(root: Path) -> int:
-    return sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
+    total = 0
+    for file in root.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # deleted while we look
+            total += file.stat().st_size if file.is_file() else 0
+    return total

@@ -91,7 +91,7 @@ class Line:
                 _discard(self._order[wp.kind], old.key)
         if not waits:
             return
-        entry = _Entry(wp.lane_id, (-wp.order_key, wp.created_ms, wp.id), wp.n, wp.things)
+        entry = _Entry(wp.lane_id, (-wp.order_key, wp.arrival, wp.id), wp.n, wp.things)
         self._entries[wp.id] = entry
         self._count(wp.kind, entry.n, entry.n * entry.things)
         if old is None:

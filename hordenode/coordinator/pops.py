@@ -176,7 +176,7 @@ def _refused(tx: Tx, admitted: Admitted, wp: WaitingPrompt, spec: Spec) -> str |
     if not (offer.blacklist or offer.require_upfront_kudos):
         return None
     requester = users.find(tx, wp.user_id)
-    spendable = ledger.balance(tx, wp.user_id) - (floor_of(requester) if requester else 0)
+    spendable = ledger.balance(tx, wp.user_id) - (max(0, floor_of(requester)) if requester else 0)
     return matching.candidate_refused(
         offer,
         spec.prompt,

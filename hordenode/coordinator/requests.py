@@ -142,6 +142,7 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> W
         lane_id=lane_id,
         signature_id=queue.signature_id(tx, ask.kind, encode_needs(needs_of(ask.spec))),
         order_key=priority.order_key(priority.extra_priority(user, balance), now),
+        arrival=co.turns(),
         n=ask.spec.n,
         jobs=ask.spec.n,
         processing=0,

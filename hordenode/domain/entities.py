@@ -93,7 +93,7 @@ class Worker:
 class WaitingPrompt:
     """The counters of a request; what it asks for is a spec (domain/spec.py).
 
-    `n` jobs are still to be handed out of `jobs` wanted ones; `things` and `price` are per job.
+    Higher `order_key` is served first, then earlier `arrival`. `n` jobs are still to be handed out of `jobs` wanted ones; `things` and `price` are per job.
     """
 
     id: str
@@ -102,6 +102,7 @@ class WaitingPrompt:
     lane_id: int
     signature_id: int
     order_key: int
+    arrival: int
     n: int
     jobs: int
     processing: int

@@ -7,6 +7,7 @@ priority + 50 · (now − activated) / 10 s, times 200 and without the common 20
 from __future__ import annotations
 
 from hordenode.domain.entities import User
+from hordenode.domain.kudos import floor_of
 
 FLAGGED_PRIORITY = -100
 DOWNGRADED_PRIORITY = -50
@@ -14,8 +15,11 @@ _BANDS = (0, 10_000_000, 100_000_000, 1_000_000_000)
 
 
 def extra_priority(user: User, balance: int) -> int:
-    """Priority given at activation (contract 3.4). `balance` in thousandths of a kudos."""
-    kudos = balance // 1000
+    """Priority given at activation (contract 3.4). `balance` in thousandths of a kudos.
+
+    A new account counts as what its first movement lifts it to, or its first request would come after its second.
+    """
+    kudos = (balance if user.anonymous else max(balance, floor_of(user))) // 1000
     if user.flagged:
         return round(kudos / 1000) if kudos > 10 else FLAGGED_PRIORITY
     return kudos

@@ -40,6 +40,14 @@ class Connection(aiosqlite.Connection):
         super().__init__(connector, iter_chunk_size=64)
         self._thread.daemon = True  # a process that dies without closing must not wait for the thread
 
+    async def start(self) -> None:
+        """Open. When that fails the thread is gone before the error arrives: aiosqlite leaves it behind, talking to the loop."""
+        try:
+            await self
+        except BaseException:
+            await asyncio.to_thread(self._thread.join)
+            raise
+
     async def hop(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run function(connection) on the thread that owns the connection."""
         return await self._execute(partial(function, self._conn))  # type: ignore[no-any-return,no-untyped-call]
@@ -59,9 +67,10 @@ async def connect(path: Path, synchronous: str, *, read_only: bool) -> Connectio
 
     made = Connection(connector)
     try:
-        return await made  # type: ignore[return-value]
+        await made.start()
     except sqlite3.Error as error:
         raise store_error(error) or error from error
+    return made
 
 
 def _set_up(connection: sqlite3.Connection, synchronous: str, *, read_only: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO
 
 LOCK_FILE = "node.lock"
 INFO_FILE = "node.json"
+ATTEMPTS, PAUSE_S = 10, 0.02
 
 
 class DataDirInUse(Exception):
@@ -43,9 +45,9 @@ class DataDirLock:
         self._info: NodeInfo | None = None
 
     def acquire(self, info: NodeInfo) -> None:
-        """Take the lock. Raises DataDirInUse."""
+        """Take the lock. Raises DataDirInUse, after a moment: whoever looks for a node holds the lock that long."""
         file = (self._dir / LOCK_FILE).open("ab")
-        if not _try_lock(file):
+        if not _lock_soon(file):
             file.close()
             holder = _read_info(self._dir)
             who = f"process {holder.pid}{', ' + holder.url if holder.url else ''}" if holder else "another process"
@@ -67,7 +69,7 @@ class DataDirLock:
             return
         (self._dir / INFO_FILE).unlink(missing_ok=True)
         self._file.close()
-        self._file = None
+        self._file = self._info = None
 
 
 def read_running(data_dir: Path) -> NodeInfo | None:
@@ -75,7 +77,7 @@ def read_running(data_dir: Path) -> NodeInfo | None:
     info = _read_info(data_dir)
     if info is None or not (data_dir / LOCK_FILE).exists():
         return None
-    with (data_dir / LOCK_FILE).open("ab") as file:
+    with (data_dir / LOCK_FILE).open("rb") as file:
         return None if _try_lock(file) else info
 
 
@@ -91,6 +93,14 @@ def _write_info(data_dir: Path, info: NodeInfo) -> None:
     temporary = data_dir / (INFO_FILE + ".new")
     temporary.write_text(json.dumps(asdict(info)), encoding="utf-8")
     temporary.replace(data_dir / INFO_FILE)
+
+
+def _lock_soon(file: IO[bytes]) -> bool:
+    for _ in range(ATTEMPTS - 1):
+        if _try_lock(file):
+            return True
+        time.sleep(PAUSE_S)
+    return _try_lock(file)
 
 
 def _try_lock(file: IO[bytes]) -> bool:

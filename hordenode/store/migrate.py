@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,11 +79,9 @@ def _migrate(connection: sqlite3.Connection, path: Path, migrations: list[Migrat
         if version is None and schema is not None:
             _apply(connection, schema.read_text(encoding="utf-8"), migrations, version)
             continue
-        if version is not None and not ran:
-            back_up(connection, path.with_name(f"{path.name}.backup-{version}"))
-            _drop_old_backups(path)
+        backup = path if version is not None and not ran else None
         migration = migrations[version or 0]
-        ran += _apply(connection, migration.sql, [migration], version)
+        ran += _apply(connection, migration.sql, [migration], version, backup)
     return ran
 
 
@@ -94,16 +93,22 @@ def _version(connection: sqlite3.Connection) -> int | None:
     return int(connection.execute("SELECT coalesce(max(version), 0) FROM schema_migrations").fetchone()[0])
 
 
-def _apply(connection: sqlite3.Connection, sql: str, records: list[Migration], version: int | None) -> bool:
+def _apply(
+    connection: sqlite3.Connection, sql: str, records: list[Migration], version: int | None, backup: Path | None = None
+) -> bool:
     """Run the statements and record the versions in one transaction (executescript would commit in between).
 
-    Does nothing, and says False, when another process has moved the database on from `version` meanwhile.
+    backup: the database, when it is to be copied first. Does nothing, and says False, when another process has moved
+    it on from `version` meanwhile.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _version(connection) != version:
             connection.execute("ROLLBACK")
             return False
+        if backup is not None:
+            back_up(backup, backup.with_name(f"{backup.name}.backup-{version}"))
+            _drop_old_backups(backup)
         connection.execute(_RECORDS)
         for part in split_statements(sql):
             connection.execute(part)
@@ -131,22 +136,20 @@ def split_statements(sql: str) -> list[str]:
     return found
 
 
-def back_up(connection: sqlite3.Connection, target: Path) -> None:
-    """A consistent copy of the open database; `target` is there whole or not at all."""
+def back_up(path: Path, target: Path) -> None:
+    """A consistent copy of the database; `target` is there whole or not at all. The database may be in use."""
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
-    copy = sqlite3.connect(part)
     try:
-        connection.backup(copy)
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
+            source.backup(copy)
+        part.replace(target)
     except BaseException:
-        copy.close()
         part.unlink(missing_ok=True)
         raise
-    copy.close()
-    part.replace(target)
 
 
 def _drop_old_backups(path: Path) -> None:
-    backups = sorted(path.parent.glob(f"{path.name}.backup-*"), key=lambda p: (p.stat().st_mtime_ns, p.name))
+    backups = sorted(path.parent.glob(f"{path.name}.backup-*[0-9]"), key=lambda p: (p.stat().st_mtime_ns, p.name))
     for old in backups[:-BACKUPS_KEPT]:
         old.unlink()

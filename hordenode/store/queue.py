@@ -72,13 +72,13 @@ LANES_OF_USER = statement(
 LANE_ENTRIES = statement("queue.lane_entries", "SELECT signature_id FROM lane_signatures WHERE lane_id = :lane_id")
 LANE_HEAD = statement(
     "queue.lane_head",
-    "SELECT order_key, created_ms, id FROM waiting_prompts WHERE lane_id = :lane_id AND signature_id = :signature_id AND n > 0"
-    " ORDER BY order_key DESC, created_ms LIMIT :limit",
+    "SELECT order_key, arrival, id FROM waiting_prompts WHERE lane_id = :lane_id AND signature_id = :signature_id AND n > 0"
+    " ORDER BY order_key DESC, arrival LIMIT :limit",
 )
 HEAD = statement(
     "queue.head",
-    "SELECT order_key, created_ms, id FROM waiting_prompts WHERE signature_id = :signature_id AND n > 0"
-    " ORDER BY order_key DESC, created_ms LIMIT :limit",
+    "SELECT order_key, arrival, id FROM waiting_prompts WHERE signature_id = :signature_id AND n > 0"
+    " ORDER BY order_key DESC, arrival LIMIT :limit",
 )
 
 
@@ -172,10 +172,10 @@ def lane_candidates(tx: Tx, lane_id: int, signatures: Collection[int], limit: in
     """Request ids at the head of a lane for these signatures, best first."""
     entries = [row[0] for row in tx.all(LANE_ENTRIES, lane_id=lane_id)]
     heads = [
-        (-order_key, created, request_id)
+        (-order_key, arrival, request_id)
         for signature in entries
         if signature in signatures
-        for order_key, created, request_id in tx.all(LANE_HEAD, lane_id=lane_id, signature_id=signature, limit=limit)
+        for order_key, arrival, request_id in tx.all(LANE_HEAD, lane_id=lane_id, signature_id=signature, limit=limit)
     ]
     return [request_id for _, _, request_id in sorted(heads)[:limit]]
 
@@ -183,9 +183,9 @@ def lane_candidates(tx: Tx, lane_id: int, signatures: Collection[int], limit: in
 def head_candidates(tx: Tx, signatures: Collection[int], limit: int) -> list[str]:
     """Request ids in the reference's order: priority, then age."""
     heads = [
-        (-order_key, created, request_id)
+        (-order_key, arrival, request_id)
         for signature in signatures
-        for order_key, created, request_id in tx.all(HEAD, signature_id=signature, limit=limit)
+        for order_key, arrival, request_id in tx.all(HEAD, signature_id=signature, limit=limit)
     ]
     return [request_id for _, _, request_id in sorted(heads)[:limit]]
 

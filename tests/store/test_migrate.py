@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from hordenode.store.errors import StoreCorrupt
-from hordenode.store.migrate import SchemaTooNew, migrate
+from hordenode.store.migrate import SchemaTooNew, load_migrations, migrate
 
 
 def folder(base: Path, *scripts: str) -> Path:
@@ -75,3 +78,58 @@ def test_three_backups_are_kept(tmp_path: Path) -> None:
         scripts.append(f"INSERT INTO a VALUES ({i});")
         migrate(db, folder(tmp_path, *scripts), schema=None)
     assert len(list(tmp_path.glob("*.backup-*"))) == 3
+
+
+def test_a_fresh_database_gets_the_schema_and_the_record_of_all_versions(tmp_path: Path) -> None:
+    schema = tmp_path / "schema.sql"
+    schema.write_text("-- the whole; at once\nCREATE TABLE a (x INTEGER, y INTEGER);\n")
+    scripts = folder(tmp_path, "CREATE TABLE a (x INTEGER);", "ALTER TABLE a ADD COLUMN y INTEGER;")
+    before = time.time() * 1000 - 1
+    assert migrate(tmp_path / "node.db", scripts, schema) == 0
+    connection = sqlite3.connect(tmp_path / "node.db")
+    records = connection.execute("SELECT version, name, applied_at FROM schema_migrations").fetchall()
+    connection.close()
+    assert [record[:2] for record in records] == [(1, "step"), (2, "step")]
+    assert all(before <= record[2] <= time.time() * 1000 for record in records)
+    assert column(tmp_path / "node.db") == []
+    assert not list(tmp_path.glob("*.backup-*"))
+
+
+def test_several_programs_may_migrate_at_once_and_the_backup_is_of_before(tmp_path: Path) -> None:
+    db, inserts = tmp_path / "node.db", [f"INSERT INTO a VALUES ({i});" for i in range(5)]
+
+    def four(*scripts: str) -> int:
+        folder(tmp_path, *scripts)
+        start = threading.Barrier(4)
+
+        def one(_: int) -> int:
+            start.wait()
+            return migrate(db, tmp_path / "migrations", schema=None)
+
+        with ThreadPoolExecutor(4) as pool:
+            return sum(pool.map(one, range(4)))
+
+    create = "CREATE TABLE a (x INTEGER);"
+    assert four(create) == 1
+    assert four(create, *inserts) == 5
+    assert column(db) == [(i,) for i in range(5)]
+    assert column(tmp_path / "node.db.backup-1") == []
+
+
+def test_a_backup_that_fails_stops_the_migration_and_leaves_no_half_copy(tmp_path: Path) -> None:
+    db = tmp_path / "node.db"
+    one = "CREATE TABLE a (x INTEGER);"
+    migrate(db, folder(tmp_path, one), schema=None)
+    (tmp_path / "node.db.backup-1").mkdir()  # a file cannot replace a folder
+    with pytest.raises(OSError, match="backup-1"):
+        migrate(db, folder(tmp_path, one, "INSERT INTO a VALUES (1);"), schema=None)
+    assert column(db) == []
+    assert [path.name for path in tmp_path.glob("*.part*")] == []
+
+
+@pytest.mark.parametrize("names", [[], ["1_a.sql"], ["0001_a.sql", "0003_b.sql"], ["0002_a.sql"], ["0001-a.sql"]])
+def test_migrations_that_are_not_numbered_one_by_one_are_refused(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1;")
+    with pytest.raises(ValueError, match="not n"):
+        load_migrations(tmp_path)

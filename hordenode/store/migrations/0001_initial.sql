@@ -143,6 +143,7 @@ CREATE TABLE waiting_prompts (
     lane_id       INTEGER NOT NULL REFERENCES lanes (id),
     signature_id  INTEGER NOT NULL REFERENCES signatures (id),
     order_key     INTEGER NOT NULL,
+    arrival       INTEGER NOT NULL,
     n             INTEGER NOT NULL CHECK (n >= 0),
     jobs          INTEGER NOT NULL,
     processing    INTEGER NOT NULL DEFAULT 0 CHECK (processing >= 0),
@@ -156,8 +157,8 @@ CREATE TABLE waiting_prompts (
     created_ms    INTEGER NOT NULL,
     expires_ms    INTEGER NOT NULL
 );
-CREATE INDEX waiting_prompts_fair ON waiting_prompts (lane_id, signature_id, order_key DESC, created_ms) WHERE n > 0;
-CREATE INDEX waiting_prompts_reference ON waiting_prompts (signature_id, order_key DESC, created_ms) WHERE n > 0;
+CREATE INDEX waiting_prompts_fair ON waiting_prompts (lane_id, signature_id, order_key DESC, arrival) WHERE n > 0;
+CREATE INDEX waiting_prompts_reference ON waiting_prompts (signature_id, order_key DESC, arrival) WHERE n > 0;
 CREATE INDEX waiting_prompts_expiry ON waiting_prompts (expires_ms);
 CREATE INDEX waiting_prompts_by_user ON waiting_prompts (user_id);
 

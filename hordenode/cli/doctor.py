@@ -1,0 +1,107 @@
+"""`hordenode doctor`"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from hordenode.cli.common import FAILED, config_option, data_dir_option, explained, settings_for
+from hordenode.config import Settings
+from hordenode.version import __version__
+
+GIB = 2**30
+LOW_DISK_GIB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. state: ok, note, or problem."""
+
+    state: str
+    what: str
+    text: str
+
+
+@click.command()
+@data_dir_option
+@config_option
+@explained
+def doctor(data_dir: Path | None, config: Path | None) -> None:
+    """Check this machine: which provider runs and why the others do not, memory, models, data directory, port."""
+    settings = settings_for(config, data_dir)
+    found = list(examine(settings))
+    width = max(len(finding.what) for finding in found)
+    marks = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
+    for finding in found:
+        click.echo(f"{marks[finding.state]}  {finding.what.ljust(width)}  {finding.text}")
+    if any(finding.state == "problem" for finding in found):
+        sys.exit(FAILED)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Everything that `doctor` reports, in its order."""
+    yield Finding("ok", "version", f"hordenode {__version__}, Python {sys.version.split()[0]} on {sys.platform}")
+    yield from _engine(settings)
+    yield _memory()
+    yield from _data(settings.data_dir)
+    yield _port(settings)
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    from hordenode.catalog import load_catalog
+    from hordenode.engine.backends import make_backend
+
+    if not settings.engine.enabled:
+        yield Finding("note", "engine", "switched off (engine.enabled)")
+        return
+    catalog = load_catalog(settings.data_dir)
+    backend = make_backend(catalog, settings.engine)
+    report = backend.provider()
+    threads = settings.engine.threads or os.cpu_count()
+    yield Finding("ok", "engine", f"{settings.engine.backend} on {report.in_use}, {threads} threads")
+    for provider, reason in report.refused.items():
+        yield Finding("note", f"not on {provider}", reason)
+    for kind, entries in (("image", catalog.image), ("text", catalog.text)):
+        for name, model in entries.items():
+            there = model.path.is_dir()
+            text = f"{name}: {model.path}" + ("" if there else " is missing: install the model or remove its entry")
+            yield Finding("ok" if there else "problem", f"{kind} model", text)
+
+
+def _memory() -> Finding:
+    if not hasattr(os, "sysconf"):
+        return Finding("note", "memory", "not known on this platform")
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    return Finding("ok" if total >= 2 else "note", "memory", f"{total:.1f} GiB, {os.cpu_count()} processors")
+
+
+def _data(data_dir: Path) -> Iterator[Finding]:
+    from hordenode.store.lock import read_running
+
+    existing = next(folder for folder in (data_dir, *data_dir.parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        yield Finding("problem", "data directory", f"{data_dir} cannot be written: choose another with --data-dir")
+        return
+    free = shutil.disk_usage(existing).free / GIB
+    state = "ok" if free >= LOW_DISK_GIB else "problem"
+    yield Finding(state, "data directory", f"{data_dir}, {free:.1f} GiB free")
+    running = read_running(data_dir) if data_dir.exists() else None
+    if running is not None:
+        yield Finding("note", "node", f"running: process {running.pid}, {running.url or 'not listening'}")
+
+
+def _port(settings: Settings) -> Finding:
+    host, port = settings.server.host, settings.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return Finding("note", "port", f"{host}:{port} is taken ({error.strerror}); `hordenode up --port 0` takes a free one")
+    return Finding("ok", "port", f"{host}:{port} is free")

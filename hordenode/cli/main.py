@@ -1,0 +1,44 @@
+"""`hordenode`: the group of all commands."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from hordenode.version import __version__
+
+# Command -> (module, attribute, the line that `--help` shows).
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "up": ("hordenode.cli.up", "up", "Run a node: a private horde that serves the AI Horde v2 API."),
+    "generate": ("hordenode.cli.generate", "generate", "Make a picture or a text."),
+    "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
+    "models": ("hordenode.cli.models", "models", "Models that this node can run."),
+    "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
+    "doctor": ("hordenode.cli.doctor", "doctor", "Check this machine: engine, memory, data directory, port."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hordenode")
+def main() -> None:
+    """A whole private AI Horde in one process: works offline, without a GPU, with any AI Horde client."""

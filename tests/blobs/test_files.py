@@ -1,0 +1,120 @@
+"""Blobs as files: whole or not at all, where they belong, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from hordenode.blobs.base import BlobStore
+from hordenode.blobs.files import FileBlobs
+from tests.support.aio import run
+
+
+def test_what_was_put_is_there_until_it_is_deleted(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs: BlobStore = FileBlobs(tmp_path / "blobs")
+        assert await blobs.get("results", "a.webp") is None
+        assert await blobs.path("results", "a.webp") is None
+        assert await blobs.usage() == 0
+        await blobs.put("results", "a.webp", b"one")
+        await blobs.put("sources", "a.webp", b"other")
+        await blobs.put("results", "a.webp", b"second")
+        assert await blobs.get("results", "a.webp") == b"second"
+        path = await blobs.path("results", "a.webp")
+        assert path is not None
+        assert path.read_bytes() == b"second"
+        assert await blobs.usage() == len(b"second" + b"other")
+        await blobs.delete("results", "a.webp")
+        await blobs.delete("results", "a.webp")
+        assert await blobs.get("results", "a.webp") is None
+        assert await blobs.get("sources", "a.webp") == b"other"
+
+    run(main())
+
+
+def test_files_spread_over_two_levels_of_folders(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        paths = []
+        for number in range(64):
+            await blobs.put("results", f"{number}.webp", b"x")
+            paths.append(await blobs.path("results", f"{number}.webp"))
+        places = [path.relative_to(tmp_path).parts for path in paths if path is not None]
+        assert {len(parts) for parts in places} == {4}
+        assert len({parts[1:3] for parts in places}) > 60
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "a\\b", "/etc/passwd", ".hidden", "a\0b", "a\n", "ü", "a b", "x" * 201]
+)
+def test_names_that_could_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path / "blobs")
+        for bucket, key in ((name, "key"), ("bucket", name)):
+            for call in (blobs.put(bucket, key, b"x"), blobs.get(bucket, key), blobs.delete(bucket, key)):
+                with pytest.raises(ValueError, match="cannot be the name"):
+                    await call
+            with pytest.raises(ValueError, match="cannot be the name"):
+                await blobs.path(bucket, key)
+
+    run(main())
+    assert not (tmp_path / "blobs").exists()
+
+
+def test_dots_inside_a_name_stay_in_the_bucket(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        for key in ("ab..cd", "a..", "x...webp"):
+            await blobs.put("results", key, key.encode())
+            path = await blobs.path("results", key)
+            assert path is not None
+            assert path.resolve().is_relative_to((tmp_path / "results").resolve())
+            assert len(path.resolve().relative_to(tmp_path.resolve()).parts) == 4
+
+    run(main())
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        await blobs.put("results", "a", b"old")
+        path = await blobs.path("results", "a")
+        assert path is not None
+        path.unlink()
+        path.mkdir()  # a file cannot replace a folder
+        with pytest.raises(OSError, match="a"):
+            await blobs.put("results", "a", b"new")
+        assert path.is_dir()
+        assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+    run(main())
+
+
+def test_what_killed_writers_left_is_swept_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / ".part").mkdir()
+        old, young = tmp_path / ".part" / "old", tmp_path / ".part" / "young"
+        old.write_bytes(b"x")
+        young.write_bytes(b"x")
+        os.utime(old, (1_000_000_000, 1_000_000_000))
+        await FileBlobs(tmp_path).put("results", "a", b"new")
+        assert not old.exists()
+        assert young.exists()
+
+    run(main())
+
+
+def test_many_at_once_each_get_their_own(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        await asyncio.gather(*(blobs.put("results", str(n % 5), bytes([n % 5]) * 1000) for n in range(40)))
+        for n in range(5):
+            assert await blobs.get("results", str(n)) == bytes([n]) * 1000
+        assert await blobs.usage() == 5000
+
+    run(main())
