@@ -103,8 +103,8 @@ class Node:
         await janitor.give_back(self.coordinator)
         await janitor.rebuild_line(self.coordinator)
         self.app = Router(ROUTES, self.coordinator, self._api_settings())
-        self._local = LocalHorde(self.coordinator, OWNER_ID, AGENT)
-        self._generator = Generator(self._local, self.bus)
+        self.local = LocalHorde(self.coordinator, OWNER_ID, AGENT)
+        self._generator = Generator(self.local, self.bus)
         for task in self._periodic_tasks():
             self._supervisor.periodic(task)
         if self.settings.engine.enabled:
@@ -205,7 +205,7 @@ class Node:
 
     def _make_workers(self, engine: Engine) -> list[Worker]:
         """One worker per kind that the engine can serve."""
-        wiring = Wiring(self._local, engine, self.coordinator.ids.seed, self._progress, priority=LOCAL_PRIORITY)
+        wiring = Wiring(self.local, engine, self.coordinator.ids.seed, self._progress, priority=LOCAL_PRIORITY)
         settings = self.settings.worker
         name = settings.name or socket.gethostname() or "hordenode"
         found: list[Worker] = []

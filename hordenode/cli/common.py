@@ -31,7 +31,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, status: int = FAILED) -> None:
         super().__init__(message)
-        self.exit_code = status
+        setattr(self, "exit_code", status)  # noqa: B010  click declares it for the class
 
     def show(self, file: Any = None) -> None:
         click.echo(f"error: {self.format_message()}", err=True)
@@ -93,7 +93,7 @@ def explain(error: Exception) -> Failure | None:
         code = f" ({error.rc})" if error.rc else ""
         return Failure(f"the horde refused: {error.message}{code}", REFUSED)
     if isinstance(error, httpx.TransportError):
-        return Failure(f"the horde cannot be reached: {error or type(error).__name__}", UNREACHABLE)
+        return Failure(f"the horde cannot be reached: {str(error) or type(error).__name__}", UNREACHABLE)
     known = (CatalogError, GenerationFailed, EngineError, PortInUse, StoreError, DataDirInUse, ConfigError)
     if isinstance(error, known):
         return Failure(str(error))

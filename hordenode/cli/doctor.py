@@ -56,13 +56,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _engine(settings: Settings) -> Iterator[Finding]:
     from hordenode.catalog import load_catalog
-    from hordenode.engine.backends import make_backend
+    from hordenode.engine.backends import load_backend
 
     if not settings.engine.enabled:
         yield Finding("note", "engine", "switched off (engine.enabled)")
         return
     catalog = load_catalog(settings.data_dir)
-    backend = make_backend(catalog, settings.engine)
+    backend = load_backend(settings.engine.backend, catalog, settings.engine)
     report = backend.provider()
     threads = settings.engine.threads or os.cpu_count()
     yield Finding("ok", "engine", f"{settings.engine.backend} on {report.in_use}, {threads} threads")
@@ -103,5 +103,7 @@ def _port(settings: Settings) -> Finding:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        return Finding("note", "port", f"{host}:{port} is taken ({error.strerror}); `hordenode up --port 0` takes a free one")
+        return Finding(
+            "note", "port", f"{host}:{port} is taken ({error.strerror}); `hordenode up --port 0` takes a free one"
+        )
     return Finding("ok", "port", f"{host}:{port} is free")

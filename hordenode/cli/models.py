@@ -24,9 +24,12 @@ def list_models(data_dir: Path | None, config: Path | None) -> None:
 
     catalog = load_catalog(settings_for(config, data_dir).data_dir)
     rows = [("KIND", "NAME", "STATE", "WHERE")]
-    for kind, entries in (("image", catalog.image), ("text", catalog.text), ("alchemy", catalog.alchemy)):
-        for name, model in entries.items():
-            rows.append((kind, name, "ready" if model.path.is_dir() else "files missing", str(model.path)))
+    rows += [("image", name, _state(model.path), str(model.path)) for name, model in catalog.image.items()]
+    rows += [("text", name, _state(model.path), str(model.path)) for name, model in catalog.text.items()]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)) + "  " + row[3])
+
+
+def _state(path: Path) -> str:
+    return "ready" if path.is_dir() else "files missing"

@@ -21,7 +21,9 @@ def user() -> None:
 @click.option("--kudos", type=float, default=0.0, show_default=True, help="Kudos to start with.")
 @click.option("--trusted", is_flag=True, help="May serve requests for trusted workers.")
 @click.option("--moderator", is_flag=True, help="May manage other people's accounts and workers.")
-@click.option("--concurrency", type=click.IntRange(0, 500), default=30, show_default=True, help="Jobs that may wait at once.")
+@click.option(
+    "--concurrency", type=click.IntRange(0, 500), default=30, show_default=True, help="Jobs that may wait at once."
+)
 @data_dir_option
 @config_option
 @explained

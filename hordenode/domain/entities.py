@@ -93,7 +93,8 @@ class Worker:
 class WaitingPrompt:
     """The counters of a request; what it asks for is a spec (domain/spec.py).
 
-    Higher `order_key` is served first, then earlier `arrival`. `n` jobs are still to be handed out of `jobs` wanted ones; `things` and `price` are per job.
+    Higher `order_key` is served first, then earlier `arrival`. `n` jobs are still to be handed out of `jobs` wanted
+    ones; `things` and `price` are per job.
     """
 
     id: str

@@ -72,7 +72,7 @@ def bodies(route: Route) -> dict[str, bytes]:
         "all null": json.dumps(good | dict.fromkeys(names)).encode(),
         "all numbers": json.dumps(dict.fromkeys(names, 1.5)).encode(),
         "all texts": json.dumps(dict.fromkeys(names, "text")).encode(),
-        "all lists": json.dumps(dict.fromkeys(names, [[]])).encode(),
+        "all lists": json.dumps({name: [[]] for name in names}).encode(),
         "all huge": json.dumps(dict.fromkeys(names, HUGE)).encode(),
         "all nul": json.dumps(good | {name: NUL for name, kind in good.items() if isinstance(kind, str)}).encode(),
         "infinite": b'{"seed": 1e999, "id": "x", "generation": "y", "name": "z", "prompt": "p", "max_pixels": 1e999}',
@@ -156,7 +156,13 @@ def test_odd_path_parameters_get_contract_answers(tmp_path: Path, route: Route) 
 def test_odd_queries_get_contract_errors(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_horde(tmp_path) as horde:
-            for query in ("type=nonsense", "model_state=odd", "min_count=x", f"min_count={HUGE}", "type=image&type=text"):
+            for query in (
+                "type=nonsense",
+                "model_state=odd",
+                "min_count=x",
+                f"min_count={HUGE}",
+                "type=image&type=text",
+            ):
                 answer = await horde.call("GET", f"/status/models?{query}")
                 schema.validate("GET /status/models", answer.status_code, answer.json())
                 assert answer.status_code in (200, 400)
@@ -181,7 +187,9 @@ def test_unknown_paths_methods_and_preflights(tmp_path: Path) -> None:
 def test_a_prompt_with_too_many_words_is_refused_with_its_length(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_horde(tmp_path) as horde:
-            answer = await horde.call("POST", "/generate/async", IMAGE_REQUEST | {"prompt": "word " * 7501}, key=ANONYMOUS)
+            answer = await horde.call(
+                "POST", "/generate/async", IMAGE_REQUEST | {"prompt": "word " * 7501}, key=ANONYMOUS
+            )
             assert answer.json()["rc"] == "InvalidPromptSize" and "7501" in answer.json()["message"]
             size = IMAGE_REQUEST | {"params": {"width": 100, "height": 64}}
             answer = await horde.call("POST", "/generate/async", size, key=ANONYMOUS)

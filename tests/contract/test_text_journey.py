@@ -34,7 +34,9 @@ def test_a_text_is_written_and_read(tmp_path: Path) -> None:
             key = await horde.worker_key()
             empty = await checked(horde, "POST /generate/text/pop", 200, "/generate/text/pop", TEXT_POP, key)
             assert empty["id"] is None and empty["payload"]["max_length"] == 80
-            accepted = await checked(horde, "POST /generate/text/async", 202, "/generate/text/async", TEXT_REQUEST, ANONYMOUS)
+            accepted = await checked(
+                horde, "POST /generate/text/async", 202, "/generate/text/async", TEXT_REQUEST, ANONYMOUS
+            )
             assert "message" not in accepted and "warnings" not in accepted
             job = await checked(horde, "POST /generate/text/pop", 200, "/generate/text/pop", TEXT_POP, key)
             assert job["payload"]["prompt"] == "Once upon a time" and job["ttl"] == 150
@@ -149,11 +151,17 @@ def test_a_worker_serves_its_owner_first(tmp_path: Path) -> None:
                 await horde.ok("POST", "/generate/text/async", TEXT_REQUEST | {"prompt": name}, key=key)
             found = await horde.ok("GET", "/find_user", key=friend)
             prompts = [
-                (await serve(horde, worker, priority_usernames=[found["username"]]))["payload"]["prompt"] for _ in range(3)
+                (await serve(horde, worker, priority_usernames=[found["username"]]))["payload"]["prompt"]
+                for _ in range(3)
             ]
             assert prompts == ["owner", "friend", "other"]
             refused = await checked(
-                horde, "POST /generate/text/pop", 400, "/generate/text/pop", TEXT_POP | {"priority_usernames": ["x"]}, worker
+                horde,
+                "POST /generate/text/pop",
+                400,
+                "/generate/text/pop",
+                TEXT_POP | {"priority_usernames": ["x"]},
+                worker,
             )
             assert refused["rc"] == "InvalidPriorityUsername"
 
@@ -326,7 +334,9 @@ def test_everything_in_the_queue_is_there_after_a_restart(tmp_path: Path) -> Non
     async def main() -> None:
         async with open_horde(tmp_path) as horde:
             key = await horde.worker_key()
-            ids = [(await horde.ok("POST", "/generate/text/async", TEXT_REQUEST, key=ANONYMOUS))["id"] for _ in range(5)]
+            ids = [
+                (await horde.ok("POST", "/generate/text/async", TEXT_REQUEST, key=ANONYMOUS))["id"] for _ in range(5)
+            ]
             job = await horde.ok("POST", "/generate/text/pop", TEXT_POP, key=key)
         async with open_horde(tmp_path, seed=1) as horde:
             checks = [await horde.ok("GET", f"/generate/text/status/{i}") for i in ids]

@@ -1,0 +1,184 @@
+"""HttpHorde: any AI Horde v2 server over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from hordenode.protocol.common import ANONYMOUS_KEY, DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.protocol.errors import HordeError, PlainError
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.status import ActiveModel
+from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
+from hordenode.protocol.users import UserDetails
+from hordenode.protocol.workers import WorkerDetails
+from hordenode.version import AGENT
+
+T = TypeVar("T")
+J = TypeVar("J", ImageJob, TextJob)
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+SAFE_TRIES = 3  # of calls that change nothing
+RETRY_PAUSE_S = 0.5
+POLL_S = 2.0
+_JSON = {"Content-Type": "application/json"}
+
+
+class HttpHorde:
+    """One user of a horde at `url` (with or without /api). Raises HordeError; httpx.TransportError when unreachable.
+
+    transport: another way to reach it, such as httpx.ASGITransport. pause: waits some seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str = ANONYMOUS_KEY,
+        *,
+        client_agent: str = AGENT,
+        transport: httpx.AsyncBaseTransport | None = None,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=api_root(url),
+            headers={"apikey": key, "Client-Agent": client_agent},
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+        # Links to files are used as they are: without the key, which is not their host's business.
+        self._files = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
+        self._pause = pause
+
+    async def request_image(self, request: ImageRequest) -> RequestAccepted | DryRunAnswer:
+        return await self._request("generate/async", request, dry_run=request.dry_run)
+
+    async def request_text(self, request: TextRequest) -> RequestAccepted | DryRunAnswer:
+        return await self._request("generate/text/async", request, dry_run=request.dry_run)
+
+    async def check(self, request_id: str) -> RequestCheck:
+        try:
+            return await self._get(f"generate/check/{request_id}", RequestCheck)
+        except HordeError as error:
+            if error.rc != "RequestNotFound":
+                raise
+        return await self._get(f"generate/text/status/{request_id}", RequestCheck)
+
+    async def image_status(self, request_id: str) -> ImageStatus:
+        return await self._get(f"generate/status/{request_id}", ImageStatus)
+
+    async def text_status(self, request_id: str) -> TextStatus:
+        return await self._get(f"generate/text/status/{request_id}", TextStatus)
+
+    async def cancel_image(self, request_id: str) -> ImageStatus:
+        return await self._send("DELETE", f"generate/status/{request_id}", ImageStatus)
+
+    async def cancel_text(self, request_id: str) -> TextStatus:
+        return await self._send("DELETE", f"generate/text/status/{request_id}", TextStatus)
+
+    async def pop_image(self, offer: ImagePop, wait: float = 0.0) -> ImageJob:
+        return await self._pop("generate/pop", offer, ImageJob, wait)
+
+    async def pop_text(self, offer: TextPop, wait: float = 0.0) -> TextJob:
+        return await self._pop("generate/text/pop", offer, TextJob, wait)
+
+    async def submit_image(self, result: ImageSubmit) -> SubmitAnswer:
+        return await self._post("generate/submit", result, SubmitAnswer)
+
+    async def submit_text(self, result: TextSubmit) -> SubmitAnswer:
+        return await self._post("generate/text/submit", result, SubmitAnswer)
+
+    async def find_user(self) -> UserDetails:
+        return await self._get("find_user", UserDetails)
+
+    async def models(self, kind: str) -> list[ActiveModel]:
+        return await self._get("status/models", list[ActiveModel], {"type": kind})
+
+    async def workers(self, kind: str) -> list[WorkerDetails]:
+        return await self._get("workers", list[WorkerDetails], {"type": kind})
+
+    async def upload(self, url: str, data: bytes) -> None:
+        """PUT without key and content type, to the URL exactly as it was given (worker_protocol.md 3)."""
+        answer = await self._files.put(httpx.URL(url), content=data)
+        if answer.status_code != 200:
+            raise PlainError(answer.status_code, f"The upload was refused with status {answer.status_code}.")
+
+    async def download(self, url: str) -> bytes:
+        answer = await self._files.get(httpx.URL(url), follow_redirects=True)
+        if answer.status_code != 200:
+            raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
+        return answer.content
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+        await self._files.aclose()
+
+    async def _request(self, path: str, body: msgspec.Struct, *, dry_run: bool) -> RequestAccepted | DryRunAnswer:
+        if dry_run:
+            return await self._post(path, body, DryRunAnswer)
+        return await self._post(path, body, RequestAccepted)
+
+    async def _pop(self, path: str, offer: ImagePop | TextPop, kind: type[J], wait: float) -> J:
+        """Pop; when nothing comes, ask again until `wait` is over: a v2 horde has no way to wait."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait
+        while True:
+            job = await self._post(path, offer, kind)
+            if job.id is not None or loop.time() + POLL_S > until:
+                return job
+            await self._pause(POLL_S)
+
+    async def _get(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> T:
+        """A call that may be repeated: connection trouble is tried again."""
+        for left in reversed(range(SAFE_TRIES)):
+            try:
+                return await self._send("GET", path, kind, query=query)
+            except httpx.TransportError:
+                if left == 0:
+                    raise
+                await self._pause(RETRY_PAUSE_S)
+        raise AssertionError("the last try returns or raises")
+
+    async def _post(self, path: str, body: msgspec.Struct, kind: type[T]) -> T:
+        return await self._send("POST", path, kind, content=msgspec.json.encode(body))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        *,
+        content: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> T:
+        headers = _JSON if content is not None else {}
+        answer = await self._http.request(method, path, content=content, params=query, headers=headers)
+        if answer.status_code not in (200, 202):
+            raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.MsgspecError as error:
+            raise PlainError(502, f"The answer of {answer.url.host} is not that of an AI Horde: {error}") from error
+
+
+def api_root(url: str) -> str:
+    """The address below which the v2 operations are, from whatever form an owner types."""
+    base = url.rstrip("/")
+    for ending in ("/api/v2", "/api"):
+        base = base.removesuffix(ending)
+    return f"{base}/api/v2/"
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _retry_after(answer: httpx.Response) -> int | None:
+    value = answer.headers.get("retry-after", "")
+    return int(value) if value.isdecimal() else None
