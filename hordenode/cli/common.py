@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Exit statuses: 1 the command failed, 2 wrong usage (click's own), 3 the horde refused, 4 the horde cannot be reached.
 FAILED, REFUSED, UNREACHABLE = 1, 3, 4
-SWITCH_INTERVAL_S = 0.0005  # engine steps keep 84 % of their speed beside a busy event loop, with the default 34 %
+SWITCH_INTERVAL_S = 0.0005
 
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where the node keeps its data [default: see `config show`]."

@@ -24,6 +24,9 @@ from hordenode.store.database import Database
 from hordenode.store.tx import Tx
 
 
+MOST_DIGESTS = 1000  # of keys that were used lately
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who makes a call: by API key over HTTP, by user id inside the process."""
@@ -79,13 +82,20 @@ class Coordinator:
     doorbell: Doorbell = field(default_factory=Doorbell)
     stopping: bool = False
     turns: Callable[[], int] = field(init=False)
+    _digests: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.clock).next
 
     def digest(self, apikey: str) -> bytes:
         """What is stored of an API key."""
-        return hmac.digest(self.secret, apikey.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        known = self._digests.get(apikey)
+        if known is None:
+            if len(self._digests) >= MOST_DIGESTS:
+                self._digests.clear()
+            known = hmac.digest(self.secret, apikey.encode("utf-8", "surrogateescape"), hashlib.sha256)
+            self._digests[apikey] = known
+        return known
 
     def find_caller(self, tx: Tx, caller: Caller) -> User | None:
         """The calling user, None for a key that nobody has."""

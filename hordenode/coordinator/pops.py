@@ -154,12 +154,14 @@ def _candidates(
             yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
     if admitted.worker.maintenance:
         return
-    for look in (FIRST_LOOK, FURTHER_LOOK):
-        if co.rules.fair:
-            for lane_id in queue.fair_lanes(tx, eligible, look):
-                yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, look), seen)
-        else:
+    if not co.rules.fair:
+        for look in (FIRST_LOOK, FURTHER_LOOK):
             yield from _fresh(tx, kind, queue.head_candidates(tx, eligible, look), seen)
+        return
+    for lane_id in queue.first_lanes(tx, kind, FIRST_LOOK):
+        yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, 1), seen)
+    for lane_id in queue.fair_lanes(tx, eligible, FURTHER_LOOK):
+        yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
 
 
 def _fresh(tx: Tx, kind: Kind, ids: list[str], seen: set[str]) -> Iterator[WaitingPrompt]:

@@ -131,16 +131,14 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> W
     user = _admit(tx, co, caller, ask)
     now = co.clock.now_ms()
     balance = ledger.balance(tx, user.id)
-    band = priority.kudos_band(user, balance)
-    address = caller.address if user.anonymous else ""
-    lane_id = queue.lane(tx, ask.kind, user.id, address, band)
+    lane_id = _lane(tx, ask.kind, user, caller.address, priority.kudos_band(user, balance))
     tax = kudos.activation_charge(ask.spec)
     wp = WaitingPrompt(
         id=co.ids.uuid(),
         kind=ask.kind,
         user_id=user.id,
         lane_id=lane_id,
-        signature_id=queue.signature_id(tx, ask.kind, encode_needs(needs_of(ask.spec))),
+        signature_id=_signature(tx, co, ask),
         order_key=priority.order_key(priority.extra_priority(user, balance), now),
         arrival=co.turns(),
         n=ask.spec.n,
@@ -161,10 +159,30 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> W
     ledger.post(tx, postings.charge(user, balance, tax, "request"), now, request_id=wp.id)
     ledger.add_detail(tx, user.id, accumulated=-tax)
     users.record(tx, user.id, ask.kind, requested=wp.jobs)
-    tx.emit(LaneServed(wp.kind, lane_id, band=band))
     tx.emit(LineMoved(wp))
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))
     return wp
+
+
+def _lane(tx: Tx, kind: Kind, user: User, address: str, band: int) -> int:
+    """The lane that the request stands in, made when new; its band follows the user's kudos."""
+    address = address if user.anonymous else ""
+    lane = queue.find_lane(tx, kind, user.id, address)
+    if lane is not None and lane.band == band:
+        return lane.id
+    if lane is None:
+        lane_id = queue.add_lane(tx, kind, user.id, address, band)
+    else:
+        lane_id = lane.id
+        queue.set_band(tx, lane_id, band)
+    tx.emit(LaneServed(kind, lane_id, band=band))
+    return lane_id
+
+
+def _signature(tx: Tx, co: Coordinator, ask: _Ask) -> int:
+    needs = needs_of(ask.spec)
+    known = co.verdicts.signature(needs)
+    return queue.signature_id(tx, ask.kind, encode_needs(needs)) if known is None else known
 
 
 async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:

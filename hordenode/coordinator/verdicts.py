@@ -1,7 +1,7 @@
 """Remembered verdicts of matching: which offer can serve which signature (ARCHITECTURE 3.4).
 
 A signature's needs never change and its id is never used again, so a verdict holds for ever; both memories only forget
-when they grow too large. Used from the writer's thread and from the event loop: every step is one dict operation.
+when they grow too large.
 """
 
 from __future__ import annotations
@@ -30,20 +30,26 @@ def encode_needs(needs: Needs) -> str:
 class Verdicts:
     def __init__(self) -> None:
         self._needs: dict[int, Needs] = {}
+        self._ids: dict[Needs, int] = {}
         self._verdicts: dict[Offer, dict[int, tuple[str, ...]]] = {}
 
     def learn(self, signature: int, needs: Needs) -> None:
-        """Remember the needs of a signature."""
+        """Remember the needs of a committed signature."""
         if len(self._needs) >= _MOST_NEEDS:
-            self._needs = {}
+            self._needs, self._ids = {}, {}
         self._needs[signature] = needs
+        self._ids[needs] = signature
+
+    def signature(self, needs: Needs) -> int | None:
+        """The id of these needs if it is in memory."""
+        return self._ids.get(needs)
 
     def needs(self, tx: Tx, kind: Kind, signature: int) -> Needs:
         """The needs of a signature, from memory or from the store."""
         known = self._needs.get(signature)
         if known is None:
             known = _DECODERS[kind].decode(queue.needs(tx, signature))
-            self.learn(signature, known)
+            self._needs[signature] = known
         return known
 
     def known(self, signature: int) -> Needs | None:

@@ -56,6 +56,7 @@ def post(
     tx: Tx, postings: Iterable[Posting], now_ms: int, *, request_id: str | None = None, job_id: str | None = None
 ) -> None:
     """Append the postings and move the balances, in the caller's transaction."""
+    moves: dict[int, int] = {}
     for posting in postings:
         tx.run(
             APPEND,
@@ -67,8 +68,11 @@ def post(
             request_id=request_id,
             job_id=job_id,
         )
-        tx.run(MOVE, id=posting.source, amount=-posting.amount)
-        tx.run(MOVE, id=posting.target, amount=posting.amount)
+        moves[posting.source] = moves.get(posting.source, 0) - posting.amount
+        moves[posting.target] = moves.get(posting.target, 0) + posting.amount
+    for account, amount in moves.items():
+        if amount:
+            tx.run(MOVE, id=account, amount=amount)
 
 
 def add_detail(tx: Tx, user_id: int, *, accumulated: int = 0, admin: int = 0, evaluating: int = 0) -> None:

@@ -30,16 +30,14 @@ MOVE_SIGNATURE = statement(
     " things = things + :things WHERE id = :id",
 )
 LANE = statement(
-    "queue.lane", "SELECT id, waiting FROM lanes WHERE kind = :kind AND user_id = :user_id AND address = :address"
+    "queue.lane", "SELECT id, band, waiting FROM lanes WHERE kind = :kind AND user_id = :user_id AND address = :address"
 )
 ADD_LANE = statement(
     "queue.add_lane",
     "INSERT INTO lanes (kind, user_id, address, band, turn) VALUES (:kind, :user_id, :address, :band, 0) RETURNING id",
 )
-SET_BAND = statement("queue.set_band", "UPDATE lanes SET band = :band WHERE id = :id AND band <> :band")
-SET_ENTRY_BAND = statement(
-    "queue.set_entry_band", "UPDATE lane_signatures SET band = :band WHERE lane_id = :id AND band <> :band"
-)
+SET_BAND = statement("queue.set_band", "UPDATE lanes SET band = :band WHERE id = :id")
+SET_ENTRY_BAND = statement("queue.set_entry_band", "UPDATE lane_signatures SET band = :band WHERE lane_id = :id")
 MOVE_LANE = statement("queue.move_lane", "UPDATE lanes SET waiting = waiting + :waiting WHERE id = :id")
 USER_WAITING = statement(
     "queue.user_waiting", "SELECT coalesce(sum(waiting), 0) FROM lanes WHERE kind = :kind AND user_id = :user_id"
@@ -50,16 +48,20 @@ ENTER = statement(
     " SELECT id, :signature_id, 1, band, turn FROM lanes WHERE id = :lane_id"
     " ON CONFLICT (lane_id, signature_id) DO UPDATE SET requests = requests + 1",
 )
+LEAVE_LAST = statement(
+    "queue.leave_last",
+    "DELETE FROM lane_signatures WHERE lane_id = :lane_id AND signature_id = :signature_id AND requests = 1",
+)
 LEAVE = statement(
     "queue.leave",
-    "UPDATE lane_signatures SET requests = requests - 1 WHERE lane_id = :lane_id AND signature_id = :signature_id"
-    " RETURNING requests",
-)
-REMOVE = statement(
-    "queue.remove", "DELETE FROM lane_signatures WHERE lane_id = :lane_id AND signature_id = :signature_id"
+    "UPDATE lane_signatures SET requests = requests - 1 WHERE lane_id = :lane_id AND signature_id = :signature_id",
 )
 SERVE_LANE = statement("queue.serve_lane", "UPDATE lanes SET turn = :turn WHERE id = :id")
 SERVE_ENTRIES = statement("queue.serve_entries", "UPDATE lane_signatures SET turn = :turn WHERE lane_id = :id")
+FIRST_LANES = statement(
+    "queue.first_lanes",
+    "SELECT id FROM lanes WHERE kind = :kind AND waiting > 0 ORDER BY band DESC, turn, id LIMIT :limit",
+)
 FAIR_LANES = statement(
     "queue.fair_lanes",
     "SELECT band, turn, lane_id FROM lane_signatures WHERE signature_id = :signature_id"
@@ -70,6 +72,11 @@ LANES_OF_USER = statement(
     "queue.lanes_of_user", "SELECT id FROM lanes WHERE kind = :kind AND user_id = :user_id AND waiting > 0"
 )
 LANE_ENTRIES = statement("queue.lane_entries", "SELECT signature_id FROM lane_signatures WHERE lane_id = :lane_id")
+LANE_FIRST = statement(
+    "queue.lane_first",
+    "SELECT signature_id, id FROM waiting_prompts WHERE lane_id = :lane_id AND n > 0"
+    " ORDER BY order_key DESC, arrival LIMIT 1",
+)
 LANE_HEAD = statement(
     "queue.lane_head",
     "SELECT order_key, arrival, id FROM waiting_prompts WHERE lane_id = :lane_id AND signature_id = :signature_id AND n > 0"
@@ -111,14 +118,27 @@ def totals(tx: Tx, kind: Kind) -> list[Total]:
     return [Total(*row) for row in tx.all(TOTALS, kind=kind)]
 
 
-def lane(tx: Tx, kind: Kind, user_id: int, address: str, band: int) -> int:
-    """The id of the lane, made when new; its band is brought up to date."""
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane as it is stored; `waiting` counts jobs."""
+
+    id: int
+    band: int
+    waiting: int
+
+
+def find_lane(tx: Tx, kind: Kind, user_id: int, address: str) -> Lane | None:
     row = tx.one(LANE, kind=kind, user_id=user_id, address=address)
-    if row is None:
-        return int(tx.value(ADD_LANE, kind=kind, user_id=user_id, address=address, band=band))
-    if tx.run(SET_BAND, id=row[0], band=band):
-        tx.run(SET_ENTRY_BAND, id=row[0], band=band)
-    return int(row[0])
+    return None if row is None else Lane(*row)
+
+
+def add_lane(tx: Tx, kind: Kind, user_id: int, address: str, band: int) -> int:
+    return int(tx.value(ADD_LANE, kind=kind, user_id=user_id, address=address, band=band))
+
+
+def set_band(tx: Tx, lane_id: int, band: int) -> None:
+    tx.run(SET_BAND, id=lane_id, band=band)
+    tx.run(SET_ENTRY_BAND, id=lane_id, band=band)
 
 
 def user_waiting(tx: Tx, kind: Kind, user_id: int) -> int:
@@ -144,8 +164,8 @@ def move(tx: Tx, wp: WaitingPrompt, before: QueueShare, after: QueueShare) -> No
         tx.run(MOVE_LANE, id=wp.lane_id, waiting=waiting)
     if entered > 0:
         tx.run(ENTER, lane_id=wp.lane_id, signature_id=wp.signature_id)
-    elif entered < 0 and tx.value(LEAVE, lane_id=wp.lane_id, signature_id=wp.signature_id) == 0:
-        tx.run(REMOVE, lane_id=wp.lane_id, signature_id=wp.signature_id)
+    elif entered < 0 and not tx.run(LEAVE_LAST, lane_id=wp.lane_id, signature_id=wp.signature_id):
+        tx.run(LEAVE, lane_id=wp.lane_id, signature_id=wp.signature_id)
 
 
 def serve(tx: Tx, lane_id: int, turn: int) -> None:
@@ -168,8 +188,16 @@ def fair_lanes(tx: Tx, signatures: Collection[int], limit: int) -> list[int]:
     return [lane_id for _, _, lane_id in sorted(found)]
 
 
+def first_lanes(tx: Tx, kind: Kind, limit: int) -> list[int]:
+    """The lanes whose turn it is, whatever they wait for."""
+    return [row[0] for row in tx.all(FIRST_LANES, kind=kind, limit=limit)]
+
+
 def lane_candidates(tx: Tx, lane_id: int, signatures: Collection[int], limit: int) -> list[str]:
-    """Request ids at the head of a lane for these signatures, best first."""
+    """Request ids at the head of a lane for these signatures, best first. Usually its very first one will do."""
+    first = tx.one(LANE_FIRST, lane_id=lane_id)
+    if limit == 1 and first is not None and first[0] in signatures:
+        return [first[1]]
     entries = [row[0] for row in tx.all(LANE_ENTRIES, lane_id=lane_id)]
     heads = [
         (-order_key, arrival, request_id)

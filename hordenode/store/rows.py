@@ -9,7 +9,12 @@ from typing import Any, TypeVar
 from hordenode.domain.entities import JobState, Kind
 
 T = TypeVar("T")
-_CONVERT: dict[str, Callable[[Any], Any]] = {"bool": bool, "Kind": Kind, "JobState": JobState}
+# Looked up by the stored value, which is quicker than calling the type.
+_CONVERT: dict[str, dict[Any, Any]] = {
+    "bool": {0: False, 1: True},
+    "Kind": {kind.value: kind for kind in Kind},
+    "JobState": {state.value: state for state in JobState},
+}
 
 
 def columns(entity: type) -> str:
@@ -28,8 +33,8 @@ def reader(entity: type[T]) -> Callable[[tuple[Any, ...]], T]:
 
     def read(row: tuple[Any, ...]) -> T:
         values = list(row)
-        for i, make in convert:
-            values[i] = make(values[i])
+        for i, made in convert:
+            values[i] = made[values[i]]
         return entity(*values)
 
     return read

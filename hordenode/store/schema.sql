@@ -125,6 +125,7 @@ CREATE TABLE lanes (
     waiting    INTEGER NOT NULL DEFAULT 0,
     UNIQUE (kind, user_id, address)
 );
+CREATE INDEX lanes_fair ON lanes (kind, band DESC, turn, id) WHERE waiting > 0;
 
 -- Where a lane has something waiting; band and turn repeat the lane's so that one index gives the fair order.
 CREATE TABLE lane_signatures (
@@ -159,6 +160,7 @@ CREATE TABLE waiting_prompts (
     expires_ms    INTEGER NOT NULL
 );
 CREATE INDEX waiting_prompts_fair ON waiting_prompts (lane_id, signature_id, order_key DESC, arrival) WHERE n > 0;
+CREATE INDEX waiting_prompts_lane ON waiting_prompts (lane_id, order_key DESC, arrival, signature_id) WHERE n > 0;
 CREATE INDEX waiting_prompts_reference ON waiting_prompts (signature_id, order_key DESC, arrival) WHERE n > 0;
 CREATE INDEX waiting_prompts_expiry ON waiting_prompts (expires_ms);
 CREATE INDEX waiting_prompts_by_user ON waiting_prompts (user_id);
