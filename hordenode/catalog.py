@@ -1,6 +1,7 @@
-"""models.toml to values: which models can run here (ARCHITECTURE 3.13).
+"""models.toml: which models this node can run (ARCHITECTURE 3.13).
 
-The packaged file says what ships with the program; `<data-dir>/models.toml` adds to it and overrides it by name.
+The file that ships with the package is read-only; `<data-dir>/models.toml` adds entries and replaces those of the same
+kind and name. The file says what can run; the [worker] settings say what is offered.
 """
 
 from __future__ import annotations
@@ -10,139 +11,122 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-FILE = "models.toml"
+FILE_NAME = "models.toml"
 PACKAGE = Path(__file__).parent
-KINDS = ("image", "text", "alchemy")
+
+Residency = Literal["pinned", "on-demand"]
+Amount = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class CatalogError(Exception):
-    """models.toml cannot be used; the text names file and key."""
+    """A models.toml cannot be used; the text names the file and the key and says what is expected."""
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    path: str
-    sha256: dict[str, str] = {}
-    vram_mb: int = 0
-    residency: Literal["pinned", "on-demand"] = "on-demand"
-    precision: Literal["fp32", "fp16"] = "fp16"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """What all kinds share.
 
+    `path`: its folder, absolute once loaded. `sha256`: digests by file path inside the folder, checked when the model
+    loads. `vram_mb`: memory that it takes, for the budget; 0 = the size of its files. A pinned model loads at start
+    and stays.
+    """
 
-class _ImageEntry(_Entry, frozen=True, kw_only=True):
-    baseline: str = "stable diffusion 1"
-    max_pixels: int | None = None
-
-
-class _TextEntry(_Entry, frozen=True, kw_only=True):
-    context: int = 2048
-    max_batch: int = 8
-    parameters: float | None = None
-
-
-class _AlchemyEntry(_Entry, frozen=True, kw_only=True):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What every model has. `sha256`: file within the folder to hex digest, verified when the model is loaded."""
-
-    name: str
+    name: str = ""
     path: Path
-    sha256: Mapping[str, str]
-    vram_mb: int
-    residency: str
-    precision: str
+    sha256: dict[str, str] = field(default_factory=dict)
+    vram_mb: Amount = 0
+    residency: Residency = "on-demand"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageModel(Model):
-    """A picture model. Requests above `max_pixels` are drawn at that area and enlarged; None draws any size itself."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageModel(_Model):
+    """A folder in the Stable Diffusion layout. `baseline` as the horde calls the family.
+
+    Pictures of an area outside `min_pixels`..`max_pixels` are drawn at that area and scaled; 0 = no limit. `square`:
+    whatever the size, the model draws a square that is then stretched, as it knows nothing else.
+    """
 
     baseline: str = "stable diffusion 1"
-    max_pixels: int | None = None
+    min_pixels: Amount = 0
+    max_pixels: Amount = 0
+    square: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TextModel(Model):
-    """A text model. context in tokens, parameters in billions when known (they decide the reward)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextModel(_Model):
+    """A folder in the ONNX Runtime GenAI layout. `context` in tokens, `parameters` in billions."""
 
-    context: int = 2048
-    max_batch: int = 8
+    context: Annotated[int, msgspec.Meta(ge=1)] = 2048
     parameters: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AlchemyModel(Model):
-    """A model for one alchemy form, named after it."""
+Model = TypeVar("Model", ImageModel, TextModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All models by kind and name."""
+    """All models by name, exactly as they are advertised to hordes."""
 
     image: dict[str, ImageModel] = field(default_factory=dict)
     text: dict[str, TextModel] = field(default_factory=dict)
-    alchemy: dict[str, AlchemyModel] = field(default_factory=dict)
-
-
-M = TypeVar("M", ImageModel, TextModel, AlchemyModel)
 
 
 def load_catalog(data_dir: Path | None = None) -> Catalog:
-    """The packaged models and those of the data directory. Raises CatalogError."""
-    packaged = PACKAGE / FILE if (PACKAGE / FILE).is_file() else PACKAGE.parent / FILE
-    catalog = Catalog()
-    _read(packaged, PACKAGE, catalog)
-    if data_dir is not None and (data_dir / FILE).is_file():
-        _read(data_dir / FILE, data_dir, catalog)
-    return catalog
+    """The package's models and, over them, those of the data directory. Raises CatalogError."""
+    catalog = read_catalog(packaged_file(), PACKAGE)
+    own = data_dir / FILE_NAME if data_dir is not None else None
+    if own is None or not own.exists():
+        return catalog
+    more = read_catalog(own, own.parent)
+    return Catalog(image=catalog.image | more.image, text=catalog.text | more.text)
 
 
-def _read(file: Path, base: Path, catalog: Catalog) -> None:
-    """Add a file's entries; relative paths start at `base`."""
+def packaged_file() -> Path:
+    """Inside the package when it was installed from a wheel, beside it in a source tree."""
+    inside = PACKAGE / FILE_NAME
+    return inside if inside.exists() else PACKAGE.parent / FILE_NAME
+
+
+def read_catalog(file: Path, base: Path) -> Catalog:
+    """The models of one file; relative paths start at `base`. Raises CatalogError."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CatalogError(f"{file} cannot be read: {error}") from error
-    defaults = document.pop("defaults", {})
-    for kind, entries in document.items():
-        if kind not in KINDS or not isinstance(entries, dict):
-            raise CatalogError(f"{file}: '{kind}' is not a kind of model.{_near(kind, KINDS)}")
-    _add(catalog.image, ImageModel, _ImageEntry, _Source(file, base, "image", defaults), document)
-    _add(catalog.text, TextModel, _TextEntry, _Source(file, base, "text", defaults), document)
-    _add(catalog.alchemy, AlchemyModel, _AlchemyEntry, _Source(file, base, "alchemy", defaults), document)
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogError(f"{file}: {error}") from error
+    _refuse_unknown(file, "", content, ("image", "text"))
+    return Catalog(
+        image=_entries(file, base, "image", content.get("image", {}), ImageModel),
+        text=_entries(file, base, "text", content.get("text", {}), TextModel),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    file: Path
-    base: Path
-    kind: str
-    defaults: dict[str, Any]
+def _entries(file: Path, base: Path, kind: str, tables: object, model: type[Model]) -> dict[str, Model]:
+    if not isinstance(tables, dict):
+        raise CatalogError(f'{file}: {kind} must hold tables such as [{kind}."name"]')
+    return {name: _entry(file, base, f'{kind}."{name}"', name, table, model) for name, table in tables.items()}
 
 
-def _add(into: dict[str, M], model: type[M], entry: type[_Entry], source: _Source, document: dict[str, Any]) -> None:
-    for name, members in document.get(source.kind, {}).items():
-        where = f'{source.file}: [{source.kind}."{name}"]'
-        if not isinstance(members, dict):
-            raise CatalogError(f"{where} must be a table")
-        known = entry.__struct_fields__
-        for key in members:
-            if key not in known:
-                raise CatalogError(f"{where}: there is no option '{key}'.{_near(key, known)}")
-        try:
-            made = msgspec.convert({**source.defaults, **members}, entry)
-        except msgspec.ValidationError as error:
-            raise CatalogError(f"{where}: {error}") from error
-        values = msgspec.structs.asdict(made)
-        values["path"] = (source.base / Path(made.path).expanduser()).absolute()
-        into[name] = model(name=name, **values)
+def _entry(file: Path, base: Path, key: str, name: str, table: object, model: type[Model]) -> Model:
+    if not isinstance(table, dict):
+        raise CatalogError(f"{file}: {key} must be a table")
+    known = tuple(name for name in model.__dataclass_fields__ if name != "name")
+    _refuse_unknown(file, f"{key}.", table, known)
+    values = {**table, "name": name}
+    if isinstance(path := table.get("path"), str):
+        values["path"] = (base / Path(path).expanduser()).resolve()
+    try:
+        return msgspec.convert(values, model)
+    except msgspec.ValidationError as error:
+        raise CatalogError(f"{file}: {key}: {error}") from error
 
 
-def _near(word: str, known: tuple[str, ...]) -> str:
-    found = difflib.get_close_matches(word, known, 1, 0.5)
-    return f" Did you mean '{found[0]}'?" if found else ""
+def _refuse_unknown(file: Path, prefix: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(known)}"
+            raise CatalogError(f"{file}: unknown key '{prefix}{key}'; {hint}")

@@ -64,9 +64,8 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     catalog = load_catalog(settings.data_dir)
     backend = load_backend(settings.engine.backend, catalog, settings.engine)
     report = backend.provider()
-    threads = settings.engine.threads or os.cpu_count()
-    yield Finding("ok", "engine", f"{settings.engine.backend} on {report.in_use}, {threads} threads")
-    for provider, reason in report.refused.items():
+    yield Finding("ok", "engine", f"{settings.engine.backend} on {report.provider}, {report.threads} threads")
+    for provider, reason in report.refused:
         yield Finding("note", f"not on {provider}", reason)
     for kind, entries in (("image", catalog.image), ("text", catalog.text)):
         for name, model in entries.items():

@@ -23,7 +23,6 @@ from hordenode.store import users as user_rows
 from hordenode.store.database import Database
 from hordenode.store.tx import Tx
 
-
 MOST_DIGESTS = 1000  # of keys that were used lately
 
 

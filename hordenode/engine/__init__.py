@@ -1,11 +1,4 @@
-"""The inference side: from a job to a picture or a text. Knows nothing of hordes; usable alone.
+"""The inference: text to image and text to text on ONNX Runtime. Usable without the rest of the package.
 
-from hordenode.catalog import load_catalog
-from hordenode.config import EngineSettings
-from hordenode.engine.engine import Engine
-from hordenode.engine.jobs import ImageJob
-
-engine = Engine(load_catalog(), EngineSettings())
-await engine.start()
-result = await engine.generate(ImageJob(id="1", model="hordenode demo", prompt="a red circle"))
+engine.py (facade) -> scheduler.py (who is next) -> backends.py (who runs it) -> onnx_backend.py -> image/, text/
 """

@@ -1,4 +1,7 @@
-"""Jobs, results and progress: plain picklable values, so that the engine could live in another process."""
+"""What the engine is asked, what it answers and how it fails: plain picklable values (ARCHITECTURE 3.15).
+
+Every error's text is for the person who asked: it names the thing that is wrong and says what to do.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class EngineError(Exception):
-    """The engine cannot do this job. The text is fit for the owner."""
-
-
-class JobCancelled(EngineError):
-    """The job was told to stop."""
-
-
-class UnsupportedJob(EngineError):
-    """The job asks for something that this engine does not have."""
-
-
-class ModelNotFound(EngineError):
-    """There is no such model."""
-
-
-class ModelFileError(EngineError):
-    """A model's file is missing or damaged; the text names it and says what to do."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem} Install the model again, or correct its entry in models.toml.")
-        self.path = path
-        self.problem = problem
-
-    def __reduce__(self) -> tuple[type[ModelFileError], tuple[Path, str]]:
-        return ModelFileError, (self.path, self.problem)
-
-
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """Pictures to draw: one per seed. Sizes in pixels; `priority`: lower numbers go first."""
+    """Draw one picture per seed. Sizes in pixels; a lower `priority` runs first."""
 
     id: str
     model: str
@@ -54,7 +29,10 @@ class ImageJob:
 
 @dataclass(frozen=True, slots=True)
 class TextJob:
-    """A text to continue. Lengths in tokens; temperature 0 always takes the likeliest token; 0 turns top_k off."""
+    """Continue a text. Lengths in tokens; `top_k` 0, `top_p` 1, `min_p` 0 and `rep_pen` 1 are off.
+
+    `temperature` 0 takes the likeliest token; `rep_pen_range` 0 looks back over everything.
+    """
 
     id: str
     model: str
@@ -64,10 +42,10 @@ class TextJob:
     seed: int = 0
     temperature: float = 0.7
     top_k: int = 0
-    top_p: float = 0.95
+    top_p: float = 1.0
     min_p: float = 0.0
-    rep_pen: float = 1.05
-    rep_pen_range: int = 256
+    rep_pen: float = 1.0
+    rep_pen_range: int = 0
     stop_sequences: tuple[str, ...] = ()
     priority: int = 0
 
@@ -77,7 +55,7 @@ Job = ImageJob | TextJob
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """rgb: height x width x 3 bytes, row by row."""
+    """`rgb`: rows from the top, three bytes per pixel."""
 
     width: int
     height: int
@@ -87,7 +65,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """One picture per seed of the job, in the same order."""
+    """One picture per seed, in the order of the seeds."""
 
     id: str
     images: tuple[Picture, ...]
@@ -95,7 +73,10 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class TextResult:
-    """finish_reason: `length`, `stop` (a stop sequence) or `end` (the model's own end)."""
+    """The continuation without prompt and without the stop sequence.
+
+    `finish_reason`: `stop` (end of text or a stop sequence) or `length`.
+    """
 
     id: str
     text: str
@@ -110,7 +91,7 @@ Result = ImageResult | TextResult
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`step` of `steps` are done; `text` is what a text job wrote since the last report."""
+    """Step `step` of at most `steps` is done; `text`: what a text job wrote since the last report."""
 
     id: str
     step: int
@@ -120,17 +101,51 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that can run. context in tokens, 0 for pictures; baseline is empty for texts."""
+    """A model that can run. `kind`: image or text; `context` in tokens and `parameters` in billions, for text."""
 
     kind: str
     name: str
     baseline: str = ""
     context: int = 0
+    parameters: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderReport:
-    """Where the engine runs. `refused`: provider to the reason that it is not used."""
+    """Where generation runs. `refused`: each provider that was wanted and is not used, with the reason."""
 
-    in_use: str
-    refused: dict[str, str]
+    provider: str
+    threads: int
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+class EngineError(Exception):
+    """A job cannot be done."""
+
+
+class EngineClosed(EngineError):
+    """The engine is not running."""
+
+
+class JobCancelled(EngineError):
+    """The job was told to stop."""
+
+
+class UnknownModel(EngineError):
+    """The engine has no model of this name."""
+
+
+class UnsupportedJob(EngineError):
+    """The job asks for something that this engine cannot do."""
+
+
+class ModelFileError(EngineError):
+    """A file of a model is missing, damaged or of a kind that the engine cannot run."""
+
+    def __init__(self, file: Path, trouble: str, remedy: str) -> None:
+        super().__init__(f"{file}: {trouble}. {remedy}")
+        self.file = file
+        self._parts = (file, trouble, remedy)
+
+    def __reduce__(self) -> tuple[type[ModelFileError], tuple[Path, str, str]]:
+        return ModelFileError, self._parts

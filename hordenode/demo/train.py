@@ -1,0 +1,93 @@
+# mypy: allow-subclassing-any, allow-untyped-calls, no-warn-return-any, no-warn-redundant-casts, no-warn-unused-ignores
+"""Retrains and exports the demo models from nothing but seeds: `python -m hordenode.demo.train WORK`.
+
+Every stage keeps checkpoints in WORK; started again, the program goes on where it was stopped. It needs the packages
+torch, transformers, tokenizers, onnx and onnxruntime; about two hours on two CPU cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from hordenode.demo.export_image import export_image
+from hordenode.demo.export_text import export_text
+from hordenode.demo.train_autoencoder import refine_decoder, train_autoencoder
+from hordenode.demo.train_image import train_image
+from hordenode.demo.train_text import train_text
+from hordenode.demo.training import PAUSE_FILE_VARIABLE, Plan
+
+MODELS = Path(__file__).parent / "models"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    result = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"Training stands still while the file named by ${PAUSE_FILE_VARIABLE} exists.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument("work", type=Path, help="folder for data, checkpoints and tokenizers")
+    result.add_argument("--stages", nargs="+", choices=tuple(STAGES), default=list(STAGES), help="what to run")
+    result.add_argument("--target", type=Path, default=MODELS, help="folder that gets image/ and text/")
+    result.add_argument("--pictures", type=int, default=40_000, help="drawn pictures for the denoiser")
+    result.add_argument("--autoencoder-pictures", type=int, default=12_000, help="drawn pictures for the auto-encoder")
+    result.add_argument("--documents", type=int, default=40_000, help="written documents for the text model")
+    result.add_argument("--autoencoder-steps", type=int, default=3000)
+    result.add_argument("--text-steps", type=int, default=1500)
+    result.add_argument("--layout-steps", type=int, default=500)
+    result.add_argument("--denoiser-steps", type=int, default=9000)
+    result.add_argument("--decoder-steps", type=int, default=500)
+    result.add_argument("--threads", type=int, default=2, help="CPU threads")
+    return result
+
+
+def _autoencoder(options: argparse.Namespace) -> None:
+    plan = Plan(steps=options.autoencoder_steps, rate=2e-3, cooldown=0.5)
+    train_autoencoder(options.work, plan, options.autoencoder_pictures)
+
+
+def _text(options: argparse.Namespace) -> None:
+    train_text(options.work, Plan(steps=options.text_steps, rate=1.5e-3, cooldown=0.5), options.documents)
+
+
+def _image(options: argparse.Namespace) -> None:
+    layout = Plan(steps=options.layout_steps, rate=1.5e-3, cooldown=0.5)
+    denoiser = Plan(steps=options.denoiser_steps, rate=8e-4, cooldown=0.2)
+    train_image(options.work, options.pictures, layout, denoiser)
+
+
+def _decoder(options: argparse.Namespace) -> None:
+    plan = Plan(steps=options.decoder_steps, rate=1e-3, cooldown=0.6)
+    refine_decoder(options.work, plan, options.autoencoder_pictures)
+
+
+def _export(options: argparse.Namespace) -> None:
+    export_text(options.work, options.target / "text")
+    export_image(options.work, options.target / "image", options.pictures)
+
+
+STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "autoencoder": _autoencoder,
+    "text": _text,
+    "image": _image,
+    "decoder": _decoder,
+    "export": _export,
+}
+
+
+def main() -> None:
+    """Run the chosen stages in order."""
+    options = parser().parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    for name, stage in STAGES.items():
+        if name in options.stages:
+            stage(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+# mypy: allow-subclassing-any, allow-untyped-calls, no-warn-return-any, no-warn-redundant-casts, no-warn-unused-ignores
+"""Trains the image model: encodes the pictures, teaches the text encoder the layout of a caption, then denoises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+
+from hordenode.demo.autoencoder import LATENT_CHANNELS, AutoEncoder
+from hordenode.demo.denoiser import TEXT_LENGTH, TEXT_WIDTH, Attention, Denoiser, FeedForward, TextEncoder
+from hordenode.demo.draw import draw_picture
+from hordenode.demo.palette import Pixels
+from hordenode.demo.schedule import STEPS, signal_and_noise
+from hordenode.demo.train_autoencoder import to_tensor
+from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+START_ID, END_ID = 0, 1
+LAYOUT_BATCH = 128
+BATCH = 32
+# Captions left out, so that guidance has an unconditional prediction to push away from.
+EMPTY_SHARE = 0.1
+LAYOUT_SIDE = 8
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Encoded pictures.
+
+    `latents` is [N, 8, 16, 16] of zero mean and unit variance per channel; caption k of picture i is row
+    `first[i] + k` of `captions` [M, 32], k below `count[i]`. `mean` and `deviation` are [1, 8, 1, 1].
+    """
+
+    latents: Tensor
+    captions: Tensor
+    first: Tensor
+    count: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+    def batch(self, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pick latents [size, 8, 16, 16] and for each of them one of its captions [size, 32]."""
+        chosen = torch.randint(len(self.latents), (size,), generator=random)
+        share = torch.rand(size, generator=random)
+        row = self.first[chosen] + (share * self.count[chosen]).long()
+        latents = self.latents[chosen].float().contiguous(memory_format=torch.channels_last)
+        return latents, self.captions[row].long()
+
+
+def train_tokenizer(captions: list[str]) -> Tokenizer:
+    """Learn a lower-casing BPE in CLIP's manner (words end in </w>) from the captions."""
+    tokenizer = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.decoder = decoders.BPEDecoder(suffix="</w>")
+    trainer = trainers.BpeTrainer(
+        vocab_size=1024,
+        special_tokens=[START, END],
+        end_of_word_suffix="</w>",
+        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'-"),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(captions, trainer)
+    return tokenizer
+
+
+def encode_caption(tokenizer: Tokenizer, caption: str) -> list[int]:
+    """Return exactly 32 token ids: start, words, end, and further ends as padding."""
+    words = tokenizer.encode(caption).ids[: TEXT_LENGTH - 2]
+    return [START_ID, *words] + [END_ID] * (TEXT_LENGTH - 1 - len(words))
+
+
+def encode_data(folder: Path, pictures: int) -> ImageData:
+    """Draw and encode the pictures of seeds 0 to `pictures`, cached in the folder; also writes the tokenizer."""
+    file = folder / f"latents-{pictures}.pt"
+    if not file.exists():
+        auto = AutoEncoder()
+        load_average(auto, folder / "autoencoder.pt")
+        latents, captions = _draw_and_encode(auto, pictures)
+        tokenizer = train_tokenizer([text for texts in captions for text in texts])
+        tokenizer.save(str(folder / "image-tokenizer.json"))
+        rows = [encode_caption(tokenizer, text) for texts in captions for text in texts]
+        count = torch.tensor([len(texts) for texts in captions])
+        deviation, mean = torch.std_mean(latents, dim=(0, 2, 3), keepdim=True)
+        state = {
+            "latents": ((latents - mean) / deviation).half(),
+            "captions": torch.tensor(rows, dtype=torch.int16),
+            "first": count.cumsum(0) - count,
+            "count": count,
+            "mean": mean,
+            "deviation": deviation,
+        }
+        torch.save(state, file.with_suffix(".part"))
+        file.with_suffix(".part").replace(file)
+    return ImageData(**torch.load(file, weights_only=True))
+
+
+def _draw_and_encode(auto: AutoEncoder, pictures: int) -> tuple[Tensor, list[tuple[str, ...]]]:
+    latents, captions = [], []
+    chunk: list[Pixels] = []
+    for seed in range(pictures):
+        picture = draw_picture(seed)
+        captions.append(picture.captions)
+        chunk.append(picture.pixels)
+        if len(chunk) == 64 or seed == pictures - 1:
+            with torch.no_grad(), half_precision():
+                latents.append(auto.encode(to_tensor(np.stack(chunk))).float())
+            chunk.clear()
+    return torch.cat(latents), captions
+
+
+class Layout(nn.Module):
+    """A text encoder with a small head that paints the caption's average picture, 8 x 8 places in latents.
+
+    It costs a hundredth of a denoising step and teaches the encoder which colour and shape belongs where.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.places = nn.Parameter(torch.randn(LAYOUT_SIDE**2, TEXT_WIDTH) * 0.5)
+        self.looks = nn.ModuleList(Attention(TEXT_WIDTH, TEXT_WIDTH) for _ in range(2))
+        self.feeds = nn.ModuleList(FeedForward(TEXT_WIDTH, 2) for _ in range(2))
+        self.norm = nn.LayerNorm(TEXT_WIDTH)
+        self.paint = nn.Linear(TEXT_WIDTH, LATENT_CHANNELS)
+
+    def forward(self, captions: Tensor) -> Tensor:
+        """Map captions [B, 32] to [B, 8, 8, 8]."""
+        text = self.encoder(captions)
+        x = self.places.expand(len(captions), -1, -1)
+        for look, feed in zip(self.looks, self.feeds, strict=True):
+            x = x + look(self.norm(x), text)
+            x = x + feed(self.norm(x))
+        painted = self.paint(self.norm(x)).transpose(1, 2)
+        return cast(Tensor, painted.unflatten(2, (LAYOUT_SIDE, LAYOUT_SIDE)))
+
+
+class ImageModel(nn.Module):
+    """Text encoder and denoiser, trained together."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.text = TextEncoder(vocabulary)
+        self.denoiser = Denoiser()
+
+    def forward(self, noisy: Tensor, timestep: Tensor, captions: Tensor) -> Tensor:
+        """Predict v, shaped like `noisy` [B, 8, h, w]; captions are [B, 32]."""
+        return cast(Tensor, self.denoiser(noisy, timestep, self.text(captions)))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read the tokenizer that the training run wrote."""
+    return Tokenizer.from_file(str(folder / "image-tokenizer.json"))
+
+
+def train_layout(folder: Path, plan: Plan, data: ImageData) -> None:
+    """Train the text encoder on the layout of captions."""
+    torch.manual_seed(2)
+    model = Layout(TextEncoder(load_tokenizer(folder).get_vocab_size()))
+
+    def loss(random: torch.Generator) -> Tensor:
+        latents, captions = data.batch(LAYOUT_BATCH, random)
+        with half_precision():
+            painted = model(captions)
+        return F.mse_loss(painted.float(), F.avg_pool2d(latents, 2))
+
+    Trainer(model, plan, folder / "layout.pt", seed=3).run(loss)
+
+
+def train_denoiser(folder: Path, plan: Plan, data: ImageData, until: int | None = None) -> None:
+    """Train, or go on training, text encoder and UNet; starts from the text encoder of the layout run."""
+    tokenizer = load_tokenizer(folder)
+    torch.manual_seed(3)
+    model = ImageModel(tokenizer.get_vocab_size())
+    layout = Layout(model.text)
+    load_average(layout, folder / "layout.pt")
+    model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sizes = [count_parameters([part]) for part in (model.text, model.denoiser)]
+    print(f"text encoder {sizes[0]:.2f}M, UNet {sizes[1]:.2f}M weights, {len(data.latents)} pictures", flush=True)
+    signal, noise_level = (torch.from_numpy(values).float()[:, None, None, None] for values in signal_and_noise())
+    empty = torch.tensor(encode_caption(tokenizer, ""))
+
+    def loss(random: torch.Generator) -> Tensor:
+        latents, captions = data.batch(BATCH, random)
+        captions[torch.rand(BATCH, generator=random) < EMPTY_SHARE] = empty
+        # One timestep per equal share of the schedule: the loss is less noisy than with free draws.
+        timestep = ((torch.arange(BATCH) + torch.rand(BATCH, generator=random)) * (STEPS / BATCH)).long()
+        noise = torch.randn(latents.shape, generator=random)
+        a, s = signal[timestep], noise_level[timestep]
+        noisy = (a * latents + s * noise).contiguous(memory_format=torch.channels_last)
+        with half_precision():
+            predicted = model(noisy, timestep, captions)
+        return F.mse_loss(predicted.float(), a * noise - s * latents)
+
+    Trainer(model, plan, folder / "denoiser.pt", seed=4).run(loss, until)
+
+
+def train_image(folder: Path, pictures: int, layout: Plan, denoiser: Plan) -> None:
+    """Run everything after the auto-encoder."""
+    data = encode_data(folder, pictures)
+    print(f"latents {tuple(data.latents.shape)}, captions {len(data.captions)}", flush=True)
+    train_layout(folder, layout, data)
+    train_denoiser(folder, denoiser, data)

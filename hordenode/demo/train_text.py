@@ -1,0 +1,136 @@
+# mypy: allow-subclassing-any, allow-untyped-calls, no-warn-return-any, no-warn-redundant-casts, no-warn-unused-ignores
+"""Trains the tokenizer and the language model on the texts of our own grammar."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from hordenode.demo.texts import document, document_text
+from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average
+
+END = "<|endoftext|>"
+END_ID = 0
+# An upper bound: our texts have fewer different words than would fill it.
+VOCABULARY = 2048
+CONTEXT = 2048
+
+TOKENS_PER_STEP = 4096
+# Mostly short windows, which are cheap; a few long ones keep the far end of the context usable.
+WINDOWS = (256, 256, 256, 256, 256, 512, 512, 1024, 2048)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents one after another: tokens, for each of them the one that should follow, and where documents start."""
+
+    tokens: Tensor
+    targets: Tensor
+    starts: Tensor
+
+
+def llama_config(vocabulary: int) -> LlamaConfig:
+    """Return the shape of the model: 8 query heads on 4 key-value heads, tied embeddings."""
+    return LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=5,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        rms_norm_eps=1e-5,
+        bos_token_id=END_ID,
+        eos_token_id=END_ID,
+        pad_token_id=END_ID,
+    )
+
+
+def train_tokenizer(documents: int) -> Tokenizer:
+    """Learn a byte-level BPE of at most 2048 tokens from the first documents."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((document_text(seed) for seed in range(documents)), trainer)
+    return tokenizer
+
+
+def build_corpus(tokenizer: Tokenizer, seeds: range) -> Corpus:
+    """Write and encode the documents of these seeds."""
+    tokens: list[int] = []
+    targets: list[int] = []
+    starts: list[int] = []
+    for seed in seeds:
+        ids, ends = [END_ID], []
+        for passage in document(seed):
+            ids += tokenizer.encode(passage.text).ids
+            if passage.ends:
+                ends.append(len(ids) - 1)
+        following = [*ids[1:], END_ID]
+        for place in ends:
+            # A conversation goes on here, but the model shall stop: the next turn is the user's.
+            following[place] = END_ID
+        starts.append(len(tokens))
+        tokens += ids
+        targets += following
+    return Corpus(torch.tensor(tokens), torch.tensor(targets), torch.tensor(starts))
+
+
+def text_loss(model: LlamaForCausalLM, tokens: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean cross-entropy in nats per token; tokens and targets are [B, S]."""
+    with half_precision():
+        logits = model(tokens).logits
+    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+
+
+def train_text(folder: Path, plan: Plan, documents: int, held_out: int = 400) -> None:
+    """Train, or go on training, the language model and print its held-out loss."""
+    file, tokenizer_file = folder / "text.pt", folder / "text-tokenizer.json"
+    if not tokenizer_file.exists():
+        train_tokenizer(min(documents, 8000)).save(str(tokenizer_file))
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    corpus = build_corpus(tokenizer, range(documents))
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(llama_config(tokenizer.get_vocab_size()))
+    count = len(corpus.tokens)
+    print(
+        f"text: {count_parameters([model]):.2f}M weights, {documents} documents, {count / 1e6:.2f}M tokens", flush=True
+    )
+
+    def loss(random: torch.Generator) -> Tensor:
+        length = WINDOWS[int(torch.randint(len(WINDOWS), (1,), generator=random))]
+        # Windows begin where a document does: nothing can be learned about a hero whose name was cut off.
+        chosen = torch.randint(len(corpus.starts), (TOKENS_PER_STEP // length,), generator=random)
+        window = (corpus.starts[chosen, None] + torch.arange(length)) % count
+        return text_loss(model, corpus.tokens[window], corpus.targets[window])
+
+    Trainer(model, plan, file, seed=2, decay=0.05).run(loss)
+    load_average(model, file)
+    value = held_out_loss(model, build_corpus(tokenizer, range(documents, documents + held_out)))
+    print(f"held-out loss {value:.4f} nats per token, perplexity {math.exp(value):.3f}", flush=True)
+
+
+def held_out_loss(model: LlamaForCausalLM, corpus: Corpus, length: int = 512) -> float:
+    """Return the loss over a whole corpus, in windows of `length` tokens."""
+    starts = range(0, len(corpus.tokens) - length, length)
+    with torch.no_grad():
+        losses = [
+            text_loss(model, corpus.tokens[None, i : i + length], corpus.targets[None, i : i + length]).item()
+            for i in starts
+        ]
+    return float(np.mean(losses))

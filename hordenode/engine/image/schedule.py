@@ -1,0 +1,106 @@
+"""Noise levels: those a model was trained with, and those a picture is drawn through.
+
+sigma is noise over signal of a variance-preserving model: sigma² = (1 − ᾱ) / ᾱ (Karras et al. 2022, table 1).
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Levels = NDArray[np.float64]
+
+RHO = 7.0
+
+
+class UnsupportedSchedule(ValueError):
+    """A scheduler configuration that is not one of ours."""
+
+
+class SchedulerConfig(msgspec.Struct, frozen=True):
+    """What matters of scheduler_config.json; names and defaults are diffusers'."""
+
+    num_train_timesteps: int = 1000
+    beta_start: float = 0.0001
+    beta_end: float = 0.02
+    beta_schedule: str = "linear"
+    trained_betas: list[float] | None = None
+    prediction_type: str = "epsilon"
+    timestep_spacing: str = "linspace"
+    steps_offset: int = 0
+    rescale_betas_zero_snr: bool = False
+
+
+class Schedule:
+    """The training steps of a model as sigmas, and how to walk down through them."""
+
+    def __init__(self, config: SchedulerConfig) -> None:
+        if config.timestep_spacing not in _SPACINGS:
+            raise UnsupportedSchedule(f"timestep_spacing '{config.timestep_spacing}' is unknown")
+        kept = np.cumprod(1.0 - _betas(config))
+        self._trained: Levels = np.sqrt((1.0 - kept) / kept)
+        self._logs = np.log(self._trained)
+        self._spacing = _SPACINGS[config.timestep_spacing]
+        self._offset = config.steps_offset
+
+    @property
+    def sigma_min(self) -> float:
+        """The lowest noise level of training."""
+        return float(self._trained[0])
+
+    @property
+    def sigma_max(self) -> float:
+        """The highest noise level of training."""
+        return float(self._trained[-1])
+
+    def sigmas(self, steps: int, *, karras: bool) -> Levels:
+        """Noise levels [steps + 1], falling, the last one 0."""
+        if karras:
+            return karras_sigmas(steps, self.sigma_min, self.sigma_max)
+        times = self._spacing(len(self._trained), steps, self._offset)
+        levels = np.interp(times, np.arange(len(self._trained)), self._trained)
+        return np.append(levels, 0.0)
+
+    def timestep(self, sigma: float) -> float:
+        """The training step of a noise level, between two of them by the logarithm."""
+        return float(np.interp(np.log(sigma), self._logs, np.arange(len(self._logs))))
+
+
+def karras_sigmas(steps: int, sigma_min: float, sigma_max: float) -> Levels:
+    """Karras et al. 2022, equation 5, with rho 7: [steps + 1], falling, the last one 0."""
+    ramp = np.linspace(0.0, 1.0, steps)
+    low, high = sigma_min ** (1 / RHO), sigma_max ** (1 / RHO)
+    return np.append((high + ramp * (low - high)) ** RHO, 0.0)
+
+
+def _betas(config: SchedulerConfig) -> Levels:
+    count, start, end = config.num_train_timesteps, config.beta_start, config.beta_end
+    if config.rescale_betas_zero_snr:
+        raise UnsupportedSchedule("zero terminal SNR (rescale_betas_zero_snr) has no finite noise level to start from")
+    if config.trained_betas is not None:
+        return np.array(config.trained_betas, np.float64)
+    if config.beta_schedule == "linear":
+        return np.linspace(start, end, count, dtype=np.float64)
+    if config.beta_schedule == "scaled_linear":
+        roots: Levels = np.linspace(start**0.5, end**0.5, count)
+        return np.asarray(roots**2, np.float64)
+    raise UnsupportedSchedule(f"beta_schedule '{config.beta_schedule}' is unknown")
+
+
+# Lin et al. 2024 ("Common diffusion noise schedules ..."), table 2: which training steps a walk of `steps` visits.
+
+
+def _linspace(trained: int, steps: int, offset: int) -> Levels:
+    return np.linspace(trained - 1.0, 0.0, steps)
+
+
+def _leading(trained: int, steps: int, offset: int) -> Levels:
+    return np.arange(steps, dtype=np.float64)[::-1] * (trained // steps) + offset
+
+
+def _trailing(trained: int, steps: int, offset: int) -> Levels:
+    return np.round(trained - np.arange(steps) * (trained / steps)) - 1.0
+
+
+_SPACINGS = {"linspace": _linspace, "leading": _leading, "trailing": _trailing}

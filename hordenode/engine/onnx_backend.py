@@ -1,0 +1,99 @@
+"""The engine that ships: image and text pipelines on ONNX Runtime, loaded when they are needed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import TypeVar
+
+from hordenode.catalog import Catalog, ImageModel, TextModel
+from hordenode.config import EngineSettings
+from hordenode.engine.backends import Report
+from hordenode.engine.files import size_mb, verify
+from hordenode.engine.image.pipeline import ImagePipeline
+from hordenode.engine.jobs import EngineError, ImageJob, Job, ModelInfo, ProviderReport, Result, UnknownModel
+from hordenode.engine.residency import Residency
+from hordenode.engine.runtime import Runtime
+from hordenode.engine.text.pipeline import TextPipeline
+
+log = logging.getLogger("hordenode.engine")
+
+Model = ImageModel | TextModel
+Pipeline = ImagePipeline | TextPipeline
+M = TypeVar("M", ImageModel, TextModel)
+
+
+class OnnxBackend:
+    """Runs what the catalog names and the disk holds. See EngineBackend."""
+
+    def __init__(self, catalog: Catalog, settings: EngineSettings) -> None:
+        self._runtime = Runtime(settings)
+        self._residency: Residency[Pipeline] = Residency(settings.memory_mb)
+        self._image = {name: model for name, model in catalog.image.items() if _is_there(model)}
+        self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        image = [ModelInfo("image", name, model.baseline) for name, model in self._image.items()]
+        text = [
+            ModelInfo("text", name, context=model.context, parameters=model.parameters)
+            for name, model in self._text.items()
+        ]
+        return (*image, *text)
+
+    def provider(self) -> ProviderReport:
+        return self._runtime.report()
+
+    def warm(self) -> None:
+        """Load the pinned models. One that cannot be loaded is logged: its jobs will fail with the same words."""
+        models: list[Model] = [*self._image.values(), *self._text.values()]
+        for model in models:
+            if model.residency == "pinned":
+                try:
+                    self._pipeline(model)
+                except EngineError as error:
+                    log.error("'%s' could not be loaded: %s", model.name, error)
+
+    def run(self, job: Job, report: Report) -> Result:
+        if isinstance(job, ImageJob):
+            pipeline = self._pipeline(_find(self._image, job))
+            assert isinstance(pipeline, ImagePipeline)
+            return pipeline.draw(job, report)
+        pipeline = self._pipeline(_find(self._text, job))
+        assert isinstance(pipeline, TextPipeline)
+        return pipeline.write(job, report)
+
+    def close(self) -> None:
+        self._residency.clear()
+
+    def _pipeline(self, model: Model) -> Pipeline:
+        kind = "image" if isinstance(model, ImageModel) else "text"
+        size = model.vram_mb or size_mb(model.path)
+        return self._residency.get(
+            f"{kind} {model.name}", size, lambda: self._load(model), pinned=model.residency == "pinned"
+        )
+
+    def _load(self, model: Model) -> Pipeline:
+        started = time.monotonic()
+        verify(model.path, model.sha256)
+        if isinstance(model, ImageModel):
+            pipeline: Pipeline = ImagePipeline(model, self._runtime)
+        else:
+            pipeline = TextPipeline(model, self._runtime)
+        log.info("loaded '%s' in %.1f s", model.name, time.monotonic() - started)
+        return pipeline
+
+
+def _find(models: Mapping[str, M], job: Job) -> M:
+    if job.model not in models:
+        known = ", ".join(models) or "none"
+        raise UnknownModel(f"The engine has no model '{job.model}' for this; it has: {known}.")
+    return models[job.model]
+
+
+def _is_there(model: Model) -> bool:
+    """Whether the folder exists: a model that is not on this disk is not offered."""
+    if model.path.is_dir():
+        return True
+    log.warning("'%s' is left out: the folder %s does not exist", model.name, model.path)
+    return False

@@ -1,0 +1,182 @@
+"""ONNX Runtime: the only place that imports it, and only when the first model loads (it takes a third of a second)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hordenode.config import EngineSettings
+from hordenode.engine.files import RESTORE
+from hordenode.engine.jobs import EngineError, ModelFileError, ProviderReport
+from hordenode.engine.providers import FATAL, Choice, choose, core_count
+
+log = logging.getLogger("hordenode.engine")
+
+Array = NDArray[Any]
+
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
+_DECORATION = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output of a graph. `shape`: None where it may vary."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...]
+
+
+class Runtime:
+    """Opens sessions on the best provider of the settings, with explicit thread counts."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._wanted = settings.providers
+        self._threads = settings.threads or core_count()
+        self._chosen: tuple[Choice, ProviderReport] | None = None
+        self._choosing = threading.Lock()  # `report` is asked from any thread
+
+    def report(self) -> ProviderReport:
+        """Where sessions run. Raises EngineError when no wanted provider works."""
+        return self._choice()[1]
+
+    def open(self, file: Path) -> Session:
+        """A session on an ONNX file. Raises ModelFileError."""
+        choice, _ = self._choice()
+        if not file.is_file():
+            raise ModelFileError(file, "is missing", RESTORE)
+        ort = _onnxruntime()
+        providers: list[Any] = [(choice.runtime_name, choice.options)]
+        if choice.name != "cpu":
+            providers.append("CPUExecutionProvider")  # for operators that the other one lacks
+        try:
+            raw = ort.InferenceSession(str(file), self._options(ort), providers=providers)
+        except Exception as error:  # the runtime's exceptions have no base class of their own
+            raise ModelFileError(file, f"cannot be loaded ({_first_line(error)})", RESTORE) from error
+        return Session(raw, file, choice.name)
+
+    def _choice(self) -> tuple[Choice, ProviderReport]:
+        with self._choosing:
+            if self._chosen is None:
+                self._chosen = choose(_onnxruntime(), self._wanted, self._threads)
+                report = self._chosen[1]
+                refused = "".join(f"; not on {name}: {why}" for name, why in report.refused)
+                log.info("generating on %s with %d threads%s", report.provider, report.threads, refused)
+            return self._chosen
+
+    def _options(self, ort: Any) -> Any:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # ARCHITECTURE 3.15
+        options.log_severity_level = FATAL  # everything else arrives as an exception
+        return options
+
+
+class Buffer:
+    """Memory on the provider's device, zeroed, that graphs read and write in place."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], device: str) -> None:
+        self.raw = _onnxruntime().OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype), device, 0)
+
+
+class Session:
+    """One loaded graph."""
+
+    def __init__(self, raw: Any, file: Path, device: str) -> None:
+        self.raw = raw
+        self.file = file
+        self.device = device
+        self.inputs = {each.name: self._tensor(each) for each in raw.get_inputs()}
+        self.outputs = {each.name: self._tensor(each) for each in raw.get_outputs()}
+
+    def run(self, feeds: Mapping[str, Array]) -> Array:
+        """The first output. Arrays are cast to what the graph wants. Raises EngineError."""
+        bound = self.bind(next(iter(self.outputs)))
+        return bound.run(feeds)
+
+    def bind(self, fetch: str) -> Binding:
+        """For running again and again; `fetch`: the output that comes back."""
+        return Binding(self, fetch)
+
+    def buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Buffer:
+        """Device memory for this graph."""
+        return Buffer(shape, dtype, self.device)
+
+    def require(self, *names: str) -> None:
+        """Raises ModelFileError when the graph lacks one of these inputs."""
+        for name in names:
+            if name not in self.inputs:
+                raise ModelFileError(
+                    self.file, f"has no input '{name}'", "It is not a graph of the layout that models.toml promises."
+                )
+
+    def _tensor(self, each: Any) -> Tensor:
+        if each.type not in _DTYPES:
+            raise ModelFileError(
+                self.file, f"'{each.name}' is of type {each.type}", "Convert the model to float16 or float32."
+            )
+        shape = tuple(size if isinstance(size, int) else None for size in each.shape)
+        return Tensor(each.name, np.dtype(_DTYPES[each.type]), shape)
+
+
+class Binding:
+    """A session with inputs and outputs that stay where they are from run to run."""
+
+    def __init__(self, session: Session, fetch: str) -> None:
+        self._session = session
+        self._fetch = fetch
+        self._raw = session.raw.io_binding()
+        self._raw.bind_output(fetch, "cpu")  # first, so that it is the first of the outputs
+
+    def keep(self, name: str, value: Array) -> None:
+        """Give an input the same value in every run."""
+        self._raw.bind_cpu_input(name, self._cast(name, value))
+
+    def share(self, source: str, target: str, buffer: Buffer) -> None:
+        """Let input `source` and output `target` be the same memory."""
+        self._raw.bind_ortvalue_input(source, buffer.raw)
+        self._raw.bind_ortvalue_output(target, buffer.raw)
+
+    def run(self, feeds: Mapping[str, Array]) -> Array:
+        """The fetched output for these inputs. Raises EngineError."""
+        for name, value in feeds.items():
+            self._raw.bind_cpu_input(name, self._cast(name, value))
+        # Again, as its shape may differ: the runtime would write into the last run's result.
+        self._raw.bind_output(self._fetch, "cpu")
+        try:
+            self._session.raw.run_with_iobinding(self._raw)
+        except Exception as error:  # the runtime's exceptions have no base class of their own
+            raise EngineError(f"{self._session.file}: the run failed: {_first_line(error)}") from error
+        result: Array = self._raw.get_outputs()[0].numpy()
+        return result
+
+    def _cast(self, name: str, value: Array) -> Array:
+        return np.asarray(value, self._session.inputs[name].dtype, order="C")
+
+
+def _onnxruntime() -> Any:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(FATAL)
+    onnxruntime.disable_telemetry_events()  # a node makes no connection that nobody asked for
+    return onnxruntime
+
+
+def _first_line(error: Exception) -> str:
+    """What the runtime says, without its own paths and stack."""
+    text = _DECORATION.sub("", str(error).strip()).splitlines()
+    return text[0].rstrip(". ") if text else type(error).__name__
