@@ -99,7 +99,9 @@ class WorkerSettings:
 
     enabled: bool = option(True, "Whether the engine serves this node's own horde.")
     name: str = option("", "Name of this node's workers; empty means one made from the host name.")
-    nsfw: bool = option(False, "Whether to serve requests marked as not safe for work.")
+    nsfw: bool = option(
+        True, "Whether to serve requests that may be not safe for work; most clients mark all theirs so."
+    )
     image_models: tuple[str, ...] = option((), "Image models to offer; empty means all in models.toml.")
     text_models: tuple[str, ...] = option((), "Text models to offer; empty means all in models.toml.")
     max_pixels: int = option(1_048_576, "Largest picture to draw, as width times height.")

@@ -37,7 +37,7 @@ from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageA
 from hordenode.engine.engine import Engine
 from hordenode.engine.jobs import Progress
 from hordenode.ops.clock import SystemClock
-from hordenode.ops.events import EventBus, JobProgress
+from hordenode.ops.events import EventBus, JobProgress, WorkerSeen
 from hordenode.ops.ids import RandomIds
 from hordenode.ops.supervisor import Periodic, Supervisor
 from hordenode.server import HttpServer, on_signals
@@ -56,6 +56,7 @@ SECRET_FILE = "secret.key"
 OWNER_KEY_FILE = "owner.key"
 OWNER_NAME = "owner"
 LOCAL_PRIORITY = 0
+FIRST_POP_S = 10
 
 
 class Node:
@@ -200,8 +201,11 @@ class Node:
         await self._engine.start()
         if self.settings.worker.enabled:
             self._workers = self._make_workers(self._engine)
-        for worker in self._workers:
-            self._supervisor.service(f"worker {worker.name}", worker.run())
+        with self.bus.subscribe(WorkerSeen) as seen:
+            for worker in self._workers:
+                self._supervisor.service(f"worker {worker.name}", worker.run())
+            for _ in self._workers:  # the first request is not told that nobody is there
+                await asyncio.wait_for(seen.next(), FIRST_POP_S)
 
     def _make_workers(self, engine: Engine) -> list[Worker]:
         """One worker per kind that the engine can serve."""

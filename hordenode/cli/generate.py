@@ -137,8 +137,11 @@ async def open_horde(where: Where) -> AsyncIterator[HordeClient]:
 
 @asynccontextmanager
 async def _embedded(settings: Settings) -> AsyncIterator[HordeClient]:
+    from hordenode.config import LogSettings
     from hordenode.node import Node
+    from hordenode.ops.logs import set_up_logs
 
+    set_up_logs(LogSettings(level="error"))
     click.echo("starting a node for this…", err=True)
     async with Node(settings) as node:
         yield node.local

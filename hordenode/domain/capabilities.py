@@ -18,8 +18,10 @@ _NEW_POST_PROCESSORS = (
     "2xModernSpanimationV1 GFPGANv1.3 RestoreFormer"
 )
 
-# Agent name -> (from which version, capabilities).
+# Agent name -> (from which version, capabilities). Ours says what its engine really has, so that a request for more
+# waits for a worker that can do it instead of failing here.
 _TABLE: dict[str, tuple[tuple[int, str], ...]] = {
+    "hordenode": ((0, "r2 karras"),),
     "AI Horde Worker reGen": (
         (1, _BASE_REGEN),
         (2, "textual_inversion lora"),
@@ -64,6 +66,7 @@ _ALL_SAMPLERS = frozenset(
 
 # Agent name -> (from which version, samplers with any karras setting, samplers only without karras).
 _SAMPLERS: dict[str, tuple[tuple[int, frozenset[str], frozenset[str]], ...]] = {
+    "hordenode": ((0, frozenset({"k_euler", "k_euler_a", "k_dpmpp_2m", "DDIM"}), frozenset()),),
     "AI Horde Worker reGen": ((2, _ALL_SAMPLERS - {"lcm"}, frozenset()), (3, frozenset({"lcm"}), frozenset())),
     "AI Horde Worker": (
         (11, _ALL_SAMPLERS - {"k_dpmpp_sde", "DDIM", "lcm"}, frozenset()),
