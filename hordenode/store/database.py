@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from hordenode.store.errors import StoreClosed, StoreError, store_error
+from hordenode.store.errors import StoreClosed, store_error
+from hordenode.store.journal import use_wal
 from hordenode.store.tx import Tx
 from hordenode.store.writer import Function, Outcome, Writer, run_read
 
@@ -87,9 +88,7 @@ def _set_up(connection: sqlite3.Connection, synchronous: str, *, read_only: bool
     """busy_timeout first: the other pragmas may have to wait for a lock."""
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     if not read_only:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":  # SQLite keeps another mode without an error where memory cannot be shared, as on NFS
-            raise StoreError("The node's database needs a local disk. Choose another data directory.")
+        use_wal(connection)
         connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_LIMIT}")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hordenode.store.errors import StoreError, store_error
+from hordenode.store.journal import use_wal
 
 PACKAGE = Path(__file__).parent
 BACKUPS_KEPT = 3
@@ -67,7 +68,7 @@ def migrate(path: Path, folder: Path = PACKAGE / "migrations", schema: Path | No
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: list[Migration], schema: Path | None) -> int:
-    connection.execute("PRAGMA journal_mode = WAL")
+    use_wal(connection)
     newest = migrations[-1].version
     ran = 0
     while (version := _version(connection)) != newest:

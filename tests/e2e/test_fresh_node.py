@@ -112,10 +112,8 @@ def test_the_owner_key_is_private_and_works(node: NodeProcess) -> None:
 
 def test_the_node_talks_to_nobody_else(node: NodeProcess) -> None:
     draw(node, {"prompt": "a red house", "params": {"steps": 2}})
-    others = [
-        c for c in psutil.Process(node.process.pid).net_connections("inet") if c.raddr and c.raddr.ip != "127.0.0.1"
-    ]
-    assert not others
+    others = {tuple(c.raddr)[:1] for c in psutil.Process(node.process.pid).net_connections("inet")}
+    assert others <= {(), ("127.0.0.1",)}  # () is a socket that only listens
 
 
 def test_user_create_works_beside_a_running_node(node: NodeProcess) -> None:
