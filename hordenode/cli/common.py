@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -19,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Exit statuses: 1 the command failed, 2 wrong usage (click's own), 3 the horde refused, 4 the horde cannot be reached.
 FAILED, REFUSED, UNREACHABLE = 1, 3, 4
 SWITCH_INTERVAL_S = 0.0005
+GC_THRESHOLDS = (20_000, 20, 50)  # the defaults look 700 objects on, which costs a tenth of the round trips
 
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where the node keeps its data [default: see `config show`]."
@@ -50,6 +52,8 @@ def settings_for(config: Path | None = None, data_dir: Path | None = None, **fla
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run on the fastest event loop that is installed."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.freeze()  # what is imported stays: no collection need look at it again
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         import uvloop
     except ImportError:  # not on Windows

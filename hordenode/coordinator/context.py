@@ -12,6 +12,7 @@ from hordenode.blobs.signing import UrlSigner
 from hordenode.coordinator.doorbell import Doorbell
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.presence import Presence
+from hordenode.coordinator.specs import Specs
 from hordenode.coordinator.verdicts import Verdicts
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
@@ -78,6 +79,7 @@ class Coordinator:
     presence: Presence = field(default_factory=Presence)
     line: Line = field(default_factory=Line)
     verdicts: Verdicts = field(default_factory=Verdicts)
+    specs: Specs = field(default_factory=Specs)
     doorbell: Doorbell = field(default_factory=Doorbell)
     stopping: bool = False
     turns: Callable[[], int] = field(init=False)

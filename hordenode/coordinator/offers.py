@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.presence import Pop
+from hordenode.coordinator.verdicts import Judge
 from hordenode.domain.capabilities import Agent
 from hordenode.domain.entities import Kind, User, Worker
 from hordenode.domain.limits import max_workers
 from hordenode.domain.matching import ImageOffer, Offer, TextOffer, WorkerFacts, coarse_speed
 from hordenode.protocol.errors import HordeError
-from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
 from hordenode.store import workers
 from hordenode.store.tx import Tx
 
-Pop = ImagePop | TextPop
 CHECK_IN_MS = 30_000
 NAME_LENGTH = 100
 
@@ -28,7 +29,11 @@ class Admitted:
 
     owner: User
     worker: Worker
-    offer: Offer
+    judge: Judge
+
+    @property
+    def offer(self) -> Offer:
+        return self.judge.offer
 
 
 def priority_users(pop: Pop) -> frozenset[int]:
@@ -62,7 +67,7 @@ def admit(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Admi
         raise HordeError("WrongCredentials", what=f"the worker name '{name}'")
     else:
         worker = _check_in(tx, co, caller, worker, pop)
-    return Admitted(owner, worker, make_offer(pop, _facts(co, owner, worker), preferred | {owner.id}))
+    return Admitted(owner, worker, _judge(co, pop, _facts(co, owner, worker), preferred | {owner.id}))
 
 
 def clean_name(name: str) -> str:
@@ -73,6 +78,14 @@ def clean_name(name: str) -> str:
     if len(clean) > NAME_LENGTH:
         raise HordeError("BadRequest", reason=f"The worker's name is longer than {NAME_LENGTH} characters.")
     return clean
+
+
+def _judge(co: Coordinator, pop: Pop, facts: WorkerFacts, preferred: frozenset[int]) -> Judge:
+    """What is known of this offer. Almost every pop repeats its worker's last one, which then need not be made again."""
+    present = co.presence.get(facts.worker_id)
+    if present is not None and present.pop == pop and present.judge.offer.facts == facts:
+        return present.judge
+    return co.verdicts.judge(make_offer(pop, facts, preferred))
 
 
 def make_offer(pop: Pop, facts: WorkerFacts, preferred: frozenset[int]) -> Offer:

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-import msgspec
 from msgspec import UNSET
 
 from hordenode.coordinator.changes import advance
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import LaneServed
 from hordenode.coordinator.links import source_url, upload_url
-from hordenode.coordinator.offers import Admitted, Pop, admit
+from hordenode.coordinator.offers import Admitted, admit
+from hordenode.coordinator.presence import Pop
 from hordenode.domain import lifecycle, matching
 from hordenode.domain.entities import Job, JobState, Kind, WaitingPrompt
 from hordenode.domain.kudos import floor_of
@@ -40,10 +40,6 @@ S = TypeVar("S", ImageSkipped, TextSkipped)
 FIRST_LOOK = 4
 FURTHER_LOOK = 256
 MAINTENANCE = "This worker has been put into maintenance mode by its owner."
-_DECODERS: dict[Kind, msgspec.json.Decoder[Spec]] = {
-    Kind.IMAGE: msgspec.json.Decoder(ImageSpec),
-    Kind.TEXT: msgspec.json.Decoder(TextSpec),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,7 @@ async def pop_text(co: Coordinator, caller: Caller, body: TextPop) -> TextJob:
 async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
     found = await co.db.write(lambda tx: _find(tx, co, caller, kind, body))
     admitted = found.admitted
-    co.presence.see(admitted.worker, admitted.offer, body.threads, body.models, co.clock.now_ms())
+    co.presence.see(admitted.worker, admitted.judge, body, co.clock.now_ms())
     return found
 
 
@@ -124,13 +120,11 @@ def _find(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Foun
     if admitted.worker.paused:
         return Found(admitted, None, matching.count_skipped(kind is Kind.IMAGE, (), {}))
     signatures = queue.waiting_signatures(tx, kind)
-    verdicts = [
-        (co.verdicts.of(admitted.offer, s, co.verdicts.needs(tx, kind, s)), s, count) for s, count in signatures
-    ]
+    verdicts = [(admitted.judge.verdict(s, co.verdicts.needs(tx, kind, s)), s, count) for s, count in signatures]
     eligible = frozenset(s for reasons, s, _ in verdicts if not reasons)
     refused: Counter[str] = Counter()
     for wp in _candidates(tx, co, admitted, kind, eligible):
-        spec = _DECODERS[kind].decode(requests.spec(tx, wp.id))
+        spec = co.specs.of(tx, wp)
         reason = _refused(tx, admitted, wp, spec)
         if reason is None:
             return Found(admitted, _claim(tx, co, caller, admitted, pop, wp, spec), {})

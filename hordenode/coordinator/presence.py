@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hordenode.coordinator.verdicts import Verdicts
+from hordenode.coordinator.verdicts import Judge
 from hordenode.domain.entities import Kind, Worker
 from hordenode.domain.limits import ONLINE_MS
-from hordenode.domain.matching import Offer
 from hordenode.domain.needs import Needs
+from hordenode.protocol.image import ImagePop
+from hordenode.protocol.text import TextPop
+
+Pop = ImagePop | TextPop
 
 SAMPLES = 20
 MINUTE_MS = 60_000
@@ -22,9 +25,8 @@ class Present:
     """A worker that popped since the node started. `uptime_ms` is what the store does not have yet."""
 
     worker: Worker
-    offer: Offer
-    threads: int
-    models: tuple[str, ...]
+    judge: Judge
+    pop: Pop
     seen_ms: int
     saved_ms: int
     uptime_ms: int = 0
@@ -34,6 +36,14 @@ class Present:
     def speed(self) -> float | None:
         """Things per second over the last deliveries."""
         return sum(self.samples) / len(self.samples) if self.samples else self.worker.speed
+
+    @property
+    def threads(self) -> int:
+        return self.pop.threads
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return self.pop.models
 
     @property
     def available(self) -> bool:
@@ -56,15 +66,15 @@ class Presence:
         self._present: dict[str, Present] = {}
         self._deliveries: deque[Delivery] = deque()
 
-    def see(self, worker: Worker, offer: Offer, threads: int, models: tuple[str, ...], now_ms: int) -> Present:
+    def see(self, worker: Worker, judge: Judge, pop: Pop, now_ms: int) -> Present:
         """A pop: the only sign of life. Time since the last one counts as uptime unless the worker was away."""
         known = self._present.get(worker.id)
         if known is None:
-            known = self._present[worker.id] = Present(worker, offer, threads, models, now_ms, now_ms)
+            known = self._present[worker.id] = Present(worker, judge, pop, now_ms, now_ms)
             return known
         if known.available and now_ms - known.seen_ms < ONLINE_MS:
             known.uptime_ms += max(0, now_ms - known.seen_ms)
-        known.worker, known.offer, known.threads, known.models, known.seen_ms = worker, offer, threads, models, now_ms
+        known.worker, known.judge, known.pop, known.seen_ms = worker, judge, pop, now_ms
         return known
 
     def get(self, worker_id: str) -> Present | None:
@@ -108,11 +118,9 @@ class Presence:
         samples = [s for p in self._present.values() if p.worker.kind == kind for s in p.samples]
         return sum(samples) / len(samples) if samples else None
 
-    def can_serve(
-        self, verdicts: Verdicts, kind: Kind, signature: int, needs: Needs, user_id: int, now_ms: int
-    ) -> bool:
+    def can_serve(self, kind: Kind, signature: int, needs: Needs, user_id: int, now_ms: int) -> bool:
         """Whether a worker that is there could take such a request of this user (contract 9, valid worker)."""
         return any(
-            (p.available or p.worker.user_id == user_id) and not verdicts.of(p.offer, signature, needs)
+            (p.available or p.worker.user_id == user_id) and not p.judge.verdict(signature, needs)
             for p in self.online(kind, now_ms)
         )

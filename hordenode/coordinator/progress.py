@@ -62,4 +62,4 @@ def _possible(co: Coordinator, wp: WaitingPrompt) -> bool:
     needs = co.verdicts.known(wp.signature_id)
     if needs is None:
         return True  # not matched since the node started: nobody has popped for it yet, so nothing is known against it
-    return co.presence.can_serve(co.verdicts, wp.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
+    return co.presence.can_serve(wp.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())

@@ -13,6 +13,7 @@ from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import LaneServed, LineMoved
 from hordenode.coordinator.progress import request_check
 from hordenode.coordinator.results import image_generations, text_generations
+from hordenode.coordinator.specs import encode_spec
 from hordenode.coordinator.verdicts import encode_needs
 from hordenode.domain import kudos, lifecycle, priority, validation
 from hordenode.domain import ledger as postings
@@ -79,7 +80,8 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     wp = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
     needs = needs_of(ask.spec)
     co.verdicts.learn(wp.signature_id, needs)
-    served = co.presence.can_serve(co.verdicts, ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
+    co.specs.learn(wp.id, ask.spec)
+    served = co.presence.can_serve(ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
     estimate = kudos.kudos(price * ask.spec.n)
     if served:
         return RequestAccepted(id=wp.id, kudos=estimate)
@@ -154,7 +156,7 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> W
         created_ms=now,
         expires_ms=now + lifecycle.LIFETIME_MS,
     )
-    stored = requests.StoredSpec(msgspec.json.encode(ask.spec).decode(), caller.client_agent, caller.address)
+    stored = requests.StoredSpec(encode_spec(ask.spec), caller.client_agent, caller.address)
     requests.insert(tx, wp, stored)
     ledger.post(tx, postings.charge(user, balance, tax, "request"), now, request_id=wp.id)
     ledger.add_detail(tx, user.id, accumulated=-tax)

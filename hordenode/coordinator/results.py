@@ -13,11 +13,9 @@ from hordenode.domain.spec import ImageSpec
 from hordenode.protocol.common import GenMetadata
 from hordenode.protocol.image import ImageGeneration
 from hordenode.protocol.text import TextGeneration
-from hordenode.store import requests
 
 MISSING = "N/A"
 _METADATA = msgspec.json.Decoder(tuple[GenMetadata, ...])
-_SPEC = msgspec.json.Decoder(ImageSpec)
 
 
 async def image_generations(
@@ -26,8 +24,9 @@ async def image_generations(
     """The delivered images: links, or base64 when the request had `r2: false`."""
     if not done:
         return ()
-    spec = _SPEC.decode(await co.db.read(lambda tx: requests.spec(tx, wp.id)))
-    return tuple([await _image(co, job, name, base_url if spec.r2 else None) for job, name in done])
+    spec = await co.db.read(lambda tx: co.specs.of(tx, wp))
+    r2 = isinstance(spec, ImageSpec) and spec.r2
+    return tuple([await _image(co, job, name, base_url if r2 else None) for job, name in done])
 
 
 def text_generations(done: list[tuple[Job, str]]) -> tuple[TextGeneration, ...]:

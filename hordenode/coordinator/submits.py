@@ -6,9 +6,10 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, to_webp
 from hordenode.coordinator.changes import advance
@@ -20,7 +21,7 @@ from hordenode.domain import ledger as postings
 from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
 from hordenode.domain.entities import Job, JobState, Kind, User, WaitingPrompt, Worker
 from hordenode.domain.limits import MAX_METADATA
-from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+from hordenode.domain.spec import ImageSpec, Spec
 from hordenode.ops.events import JobDone, JobFaulted, KudosMoved, RequestDone
 from hordenode.protocol.common import SubmitAnswer
 from hordenode.protocol.errors import HordeError
@@ -32,10 +33,6 @@ from hordenode.store.tx import Tx
 
 UPLOADED = "R2"
 BLOB_LIFE_MS = 24 * 3_600_000  # far beyond a request's life: the janitor removes a file together with its request
-_SPECS: dict[Kind, msgspec.json.Decoder[Spec]] = {
-    Kind.IMAGE: msgspec.json.Decoder(ImageSpec),
-    Kind.TEXT: msgspec.json.Decoder(TextSpec),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +181,7 @@ class _Delivery:
 
 def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     now = co.clock.now_ms()
-    spec = _SPECS[it.outcome.kind].decode(requests.spec(tx, it.wp.id))
+    spec = co.specs.of(tx, it.wp)
     reward, charge = _amounts(co, it, spec)
     done = replace(
         it.job,

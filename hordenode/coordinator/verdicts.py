@@ -27,11 +27,28 @@ def encode_needs(needs: Needs) -> str:
     return msgspec.json.encode(needs).decode()
 
 
+class Judge:
+    """The verdicts on one offer."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+        self._verdicts: dict[int, tuple[str, ...]] = {}
+
+    def verdict(self, signature: int, needs: Needs) -> tuple[str, ...]:
+        """Why the offer cannot serve the signature; empty when it can."""
+        known = self._verdicts.get(signature)
+        if known is None:
+            if len(self._verdicts) >= _MOST_NEEDS:
+                self._verdicts.clear()
+            known = self._verdicts[signature] = mismatches(needs, self.offer)
+        return known
+
+
 class Verdicts:
     def __init__(self) -> None:
         self._needs: dict[int, Needs] = {}
         self._ids: dict[Needs, int] = {}
-        self._verdicts: dict[Offer, dict[int, tuple[str, ...]]] = {}
+        self._judges: dict[Offer, Judge] = {}
 
     def learn(self, signature: int, needs: Needs) -> None:
         """Remember the needs of a committed signature."""
@@ -56,14 +73,11 @@ class Verdicts:
         """The needs of a signature if they are in memory."""
         return self._needs.get(signature)
 
-    def of(self, offer: Offer, signature: int, needs: Needs) -> tuple[str, ...]:
-        """Why the offer cannot serve the signature; empty when it can."""
-        mine = self._verdicts.get(offer)
-        if mine is None or len(mine) >= _MOST_NEEDS:
-            if len(self._verdicts) >= _MOST_OFFERS:
-                self._verdicts = {}
-            mine = self._verdicts[offer] = {}
-        verdict = mine.get(signature)
-        if verdict is None:
-            verdict = mine[signature] = mismatches(needs, offer)
-        return verdict
+    def judge(self, offer: Offer) -> Judge:
+        """What is known of an offer; equal offers share it."""
+        judge = self._judges.get(offer)
+        if judge is None:
+            if len(self._judges) >= _MOST_OFFERS:
+                self._judges = {}
+            judge = self._judges[offer] = Judge(offer)
+        return judge

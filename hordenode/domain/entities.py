@@ -1,12 +1,16 @@
 """The nouns of a horde as frozen values (contract 2, 3.5, 11).
 
 Kudos are integers in thousandths, times integer UTC milliseconds, "things" pixelsteps (image) or tokens (text).
+
+They are msgspec structs and not, as ARCHITECTURE 3.1 has it, dataclasses: a round trip reads and replaces some fifteen
+of them, and a frozen dataclass of twenty fields takes 3 us where a struct takes 0.3, a tenth of the whole round trip.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 ANONYMOUS_ID = 0
 ANONYMOUS_KEY = "0000000000"
@@ -29,8 +33,7 @@ class JobState(StrEnum):
     FAULTED = "faulted"
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """An account (contract 2.1)."""
 
     id: int
@@ -63,8 +66,7 @@ class User:
         return f"{self.name}#{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(msgspec.Struct, frozen=True):
     """A popping process (contract 11). `speed` is in things per second, None before its first delivery."""
 
     id: str
@@ -89,8 +91,7 @@ class Worker:
     kudos_uptime: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingPrompt:
+class WaitingPrompt(msgspec.Struct, frozen=True):
     """The counters of a request; what it asks for is a spec (domain/spec.py).
 
     Higher `order_key` is served first, then earlier `arrival`. `n` jobs are still to be handed out of `jobs` wanted
@@ -118,8 +119,7 @@ class WaitingPrompt:
     expires_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One generation handed to one worker."""
 
     id: str

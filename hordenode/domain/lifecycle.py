@@ -6,7 +6,9 @@ request is faulted or cancelled; `restarted` counts faulted jobs, whose slots re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from hordenode.domain.entities import WaitingPrompt
 

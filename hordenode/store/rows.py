@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import asdict, fields
 
 from hordenode.domain.entities import JobState, Kind
 
-T = TypeVar("T")
+E = TypeVar("E", bound=msgspec.Struct)
 # Looked up by the stored value, which is quicker than calling the type.
-_CONVERT: dict[str, dict[Any, Any]] = {
-    "bool": {0: False, 1: True},
-    "Kind": {kind.value: kind for kind in Kind},
-    "JobState": {state.value: state for state in JobState},
+_CONVERT: dict[Any, dict[Any, Any]] = {
+    bool: {0: False, 1: True},
+    Kind: {kind.value: kind for kind in Kind},
+    JobState: {state.value: state for state in JobState},
 }
 
 
-def columns(entity: type) -> str:
+def columns(entity: type[msgspec.Struct]) -> str:
     """The entity's fields as a column list."""
-    return ", ".join(field.name for field in fields(entity))
+    return ", ".join(entity.__struct_fields__)
 
 
-def placeholders(entity: type) -> str:
+def placeholders(entity: type[msgspec.Struct]) -> str:
     """The entity's fields as named parameters."""
-    return ", ".join(f":{field.name}" for field in fields(entity))
+    return ", ".join(f":{name}" for name in entity.__struct_fields__)
 
 
-def reader(entity: type[T]) -> Callable[[tuple[Any, ...]], T]:
+def reader(entity: type[E]) -> Callable[[tuple[Any, ...]], E]:
     """A function from a row selected by `columns(entity)` to the entity."""
-    convert = [(i, _CONVERT[str(field.type)]) for i, field in enumerate(fields(entity)) if str(field.type) in _CONVERT]  # type: ignore[arg-type]
+    convert = [(i, _CONVERT[field.type]) for i, field in enumerate(fields(entity)) if field.type in _CONVERT]
 
-    def read(row: tuple[Any, ...]) -> T:
+    def read(row: tuple[Any, ...]) -> E:
         values = list(row)
         for i, made in convert:
             values[i] = made[values[i]]
@@ -40,6 +42,6 @@ def reader(entity: type[T]) -> Callable[[tuple[Any, ...]], T]:
     return read
 
 
-def values(entity: Any) -> dict[str, Any]:
+def values(entity: msgspec.Struct) -> dict[str, Any]:
     """The entity as statement parameters."""
-    return {field.name: getattr(entity, field.name) for field in fields(entity)}
+    return asdict(entity)
