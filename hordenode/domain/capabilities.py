@@ -66,7 +66,7 @@ _ALL_SAMPLERS = frozenset(
 
 # Agent name -> (from which version, samplers with any karras setting, samplers only without karras).
 _SAMPLERS: dict[str, tuple[tuple[int, frozenset[str], frozenset[str]], ...]] = {
-    "hordenode": ((0, frozenset({"k_euler", "k_euler_a", "k_dpmpp_2m", "DDIM"}), frozenset()),),
+    "hordenode": ((0, _ALL_SAMPLERS, frozenset()),),
     "AI Horde Worker reGen": ((2, _ALL_SAMPLERS - {"lcm"}, frozenset()), (3, frozenset({"lcm"}), frozenset())),
     "AI Horde Worker": (
         (11, _ALL_SAMPLERS - {"k_dpmpp_sde", "DDIM", "lcm"}, frozenset()),

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from hordenode.engine.image.samplers import SAMPLERS
 from tests.contract.schema import validate
 from tests.support.node_process import NodeProcess, node_process
 
@@ -78,7 +79,7 @@ def test_a_default_request_and_a_wide_one_are_served(node: NodeProcess) -> None:
     assert Image.open(io.BytesIO(data)).size == (512, 192)
 
 
-@pytest.mark.parametrize("sampler", ["k_euler", "k_euler_a", "k_dpmpp_2m", "DDIM"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_each_sampler_draws(node: NodeProcess, sampler: str) -> None:
     _, data = draw(
         node, {"prompt": "a tree", "params": {"steps": 3, "width": 128, "height": 128, "sampler_name": sampler}}
@@ -96,7 +97,7 @@ def test_an_anonymous_client_gets_a_text_of_a_real_model(node: NodeProcess) -> N
 
 
 def test_what_the_engine_lacks_is_said_at_once(node: NodeProcess) -> None:
-    body = {"prompt": "a tree", "params": {"sampler_name": "k_heun"}}
+    body = {"prompt": "a tree", "params": {"post_processing": ["GFPGAN"]}}
     accepted = call(node, "POST", "/generate/async", body)
     assert accepted["warnings"][0]["code"] == "NoAvailableWorker"
     assert not call(node, "GET", f"/generate/check/{accepted['id']}")["is_possible"]
