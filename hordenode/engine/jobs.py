@@ -11,7 +11,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """Draw one picture per seed. Sizes in pixels; a lower `priority` runs first."""
+    """Draw one picture per seed. Sizes in pixels; a lower `priority` runs first.
+
+    `source_image`, `source_mask`: PNG, JPEG or WebP files; white in the mask, or transparent in the picture without
+    one, is painted anew. `source_processing` as the horde calls it; without a source image it says nothing.
+    `denoising_strength`: how much of the source goes, 0..1; None takes what suits the processing. `clip_skip`: 1 skips
+    no layer. `tiling`: the edges fit each other. `preview_every`: so many steps between previews; 0 for none.
+    `censor_nsfw`: replace what the safety model finds.
+    """
 
     id: str
     model: str
@@ -24,6 +31,16 @@ class ImageJob:
     cfg_scale: float = 5.0
     sampler: str = "k_euler_a"
     karras: bool = True
+    clip_skip: int = 1
+    source_image: bytes = b""
+    source_mask: bytes = b""
+    source_processing: str = "img2img"
+    denoising_strength: float | None = None
+    hires_fix: bool = False
+    hires_fix_denoising_strength: float | None = None
+    tiling: bool = False
+    preview_every: int = 0
+    censor_nsfw: bool = False
     priority: int = 0
 
 
@@ -55,12 +72,14 @@ Job = ImageJob | TextJob
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`rgb`: rows from the top, three bytes per pixel."""
+    """`rgb`: rows from the top, three bytes per pixel. `nsfw`: what the safety model says; None without one."""
 
     width: int
     height: int
     rgb: bytes
     seed: int
+    nsfw: bool | None = None
+    censored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +110,16 @@ Result = ImageResult | TextResult
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Step `step` of at most `steps` is done; `text`: what a text job wrote since the last report."""
+    """Step `step` of at most `steps` is done; `text`: what a text job wrote since the last report.
+
+    `preview`: what an image job has drawn so far, small.
+    """
 
     id: str
     step: int
     steps: int
     text: str = ""
+    preview: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

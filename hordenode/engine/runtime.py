@@ -46,6 +46,7 @@ class Runtime:
     def __init__(self, settings: EngineSettings) -> None:
         self._wanted = settings.providers
         self._threads = settings.threads or core_count()
+        self._limited = settings.memory_mb > 0
         self._chosen: tuple[Choice, ProviderReport] | None = None
         self._choosing = threading.Lock()  # `report` is asked from any thread
 
@@ -53,8 +54,13 @@ class Runtime:
         """Where sessions run. Raises EngineError when no wanted provider works."""
         return self._choice()[1]
 
-    def open(self, file: Path) -> Session:
-        """A session on an ONNX file. Raises ModelFileError."""
+    @property
+    def frugal(self) -> bool:
+        """Whether memory is dearer than a few per cent of time."""
+        return self._limited or self._choice()[0].name == "cpu"
+
+    def open(self, file: Path, model: bytes | None = None) -> Session:
+        """A session on an ONNX file, or on a changed `model` of it. Raises ModelFileError."""
         choice, _ = self._choice()
         if not file.is_file():
             raise ModelFileError(file, "is missing", RESTORE)
@@ -63,7 +69,12 @@ class Runtime:
         if choice.name != "cpu":
             providers.append("CPUExecutionProvider")  # for operators that the other one lacks
         try:
-            raw = ort.InferenceSession(str(file), self._options(ort), providers=providers)
+            options = self._options(ort)
+            if model is not None:  # its weights may lie beside the file
+                options.add_session_config_entry(
+                    "session.model_external_initializers_file_folder_path", str(file.parent)
+                )
+            raw = ort.InferenceSession(str(file) if model is None else model, options, providers=providers)
         except Exception as error:  # the runtime's exceptions have no base class of their own
             raise ModelFileError(file, f"cannot be loaded ({_first_line(error)})", RESTORE) from error
         return Session(raw, file, choice.name)
@@ -107,6 +118,15 @@ class Session:
         """The first output. Arrays are cast to what the graph wants. Raises EngineError."""
         bound = self.bind(next(iter(self.outputs)))
         return bound.run(feeds)
+
+    def fetch(self, feeds: Mapping[str, Array], names: list[str]) -> list[Array]:
+        """Several outputs by name. Raises EngineError."""
+        given = {name: np.asarray(value, self.inputs[name].dtype) for name, value in feeds.items()}
+        try:
+            made: list[Array] = self.raw.run(names, given)
+        except Exception as error:  # the runtime's exceptions have no base class of their own
+            raise EngineError(f"{self.file}: the run failed: {_first_line(error)}") from error
+        return made
 
     def bind(self, fetch: str) -> Binding:
         """For running again and again; `fetch`: the output that comes back."""

@@ -12,7 +12,8 @@ import pytest
 from hordenode.catalog import ImageModel
 from hordenode.config import EngineSettings
 from hordenode.engine.image.pipeline import ImagePipeline
-from hordenode.engine.image.prompt import PromptEncoder, PromptTokenizer
+from hordenode.engine.image.conditioner import Conditioner
+from hordenode.engine.image.prompt import PromptTokenizer
 from hordenode.engine.jobs import ImageJob, Picture, Progress
 from hordenode.engine.runtime import Runtime
 
@@ -61,19 +62,19 @@ def test_prompts_have_the_tokens_of_the_reference(text: str, ids: list[int]) -> 
     tokenizer = PromptTokenizer(FOLDER / "tokenizer")
     rows = tokenizer.chunks(text)
     room = tokenizer.length - 2
-    assert all(len(row) == tokenizer.length for row in rows)
-    assert [token for row in rows for token in row[1:-1]][: len(ids)] == [
+    assert all(len(row.ids) == len(row.weights) == tokenizer.length for row in rows)
+    assert [token for row in rows for token in row.ids[1:-1]][: len(ids)] == [
         *(ids if len(ids) <= room else ids[:room] + ids[room:])
     ]
 
 
 def test_a_long_prompt_is_read_to_its_end(tiny: ImagePipeline) -> None:
     tokenizer = PromptTokenizer(FOLDER / "tokenizer")
-    encoder = PromptEncoder(tokenizer, RUNTIME.open(FOLDER / "text_encoder" / "model.onnx"))
     long = "red circle " * 10
-    states = encoder.encode("", long)
+    guide = Conditioner(FOLDER, RUNTIME, pooled=False).guide("", long, 1)
     assert len(tokenizer.chunks(long)) > 1
-    assert states.shape == (2, tokenizer.length * len(tokenizer.chunks(long)), 16)
+    for side in (guide.empty, guide.prompt):
+        assert side.states.shape == (1, tokenizer.length * len(tokenizer.chunks(long)), 16)
     last_word = replace(JOB, prompt=long + "blue")
     other_word = replace(JOB, prompt=long + "pink")
     assert tiny.draw(last_word, ignore).images != tiny.draw(other_word, ignore).images

@@ -1,43 +1,44 @@
-"""A text-to-image model in the Stable Diffusion layout, as ONNX: tokenizer, text_encoder, unet, vae_decoder, scheduler.
+"""An image model in a Stable Diffusion layout, as ONNX: what its folder holds, put together to draw.
 
-prompt -> states; noise -> (schedule × sampler × denoiser) -> latent -> pixels -> the size that was asked for
+prompts -> condition; noise or source -> (schedule × sampler × denoiser) -> latent -> pixels -> the size asked for
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import msgspec
 import numpy as np
-from PIL import Image
 
 from hordenode.catalog import ImageModel
-from hordenode.engine.files import read_json
-from hordenode.engine.image.decoder import Decoder, Pixels
-from hordenode.engine.image.denoiser import DENOISERS, Latent
-from hordenode.engine.image.prompt import PromptEncoder, PromptTokenizer, States
-from hordenode.engine.image.samplers import SAMPLERS
+from hordenode.engine.files import RESTORE, read_json
+from hordenode.engine.image.autoencoder import Decoder, Encoder, Pixels
+from hordenode.engine.image.conditioner import Conditioner, Guide
+from hordenode.engine.image.denoiser import DENOISERS, Denoise, Latent, Predict
+from hordenode.engine.image.preview import Preview
+from hordenode.engine.image.samplers import SAMPLERS, Noise, StepDone
 from hordenode.engine.image.schedule import Schedule, SchedulerConfig, UnsupportedSchedule
-from hordenode.engine.image.sizes import check_size, drawn_size
+from hordenode.engine.image.sizes import check_size
+from hordenode.engine.image.sources import Source, latent_mask, read_source, resized
+from hordenode.engine.image.stages import Stage, enlarged, latent_size, levels, stages, step_count
 from hordenode.engine.image.unet import Unet
+from hordenode.engine.image.wrappers import Watching, keeping, seamless
 from hordenode.engine.jobs import ImageJob, ImageResult, ModelFileError, Picture, Progress, UnsupportedJob
-from hordenode.engine.runtime import Runtime
+from hordenode.engine.runtime import Runtime, Session
 from hordenode.engine.seeds import seeded
 
-DEFAULT_DEPTH = 4
+PROCESSINGS = ("img2img", "inpainting", "outpainting")
+GREY = 127.5  # in the middle of what the encoder takes: what inpainting models see where nothing is
 
 
-class UnetConfig(msgspec.Struct, frozen=True):
-    """What matters of unet/config.json: each further block halves the latent."""
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """What is given to draw on. `latent` of the source, `mask` [1, 1, h, w]; `beside`: an inpainting model's inputs."""
 
-    block_out_channels: list[int] | None = None
-
-    @property
-    def multiple(self) -> int:
-        """Of what number the sides of a latent must be multiples."""
-        depth = len(self.block_out_channels) if self.block_out_channels else DEFAULT_DEPTH
-        return int(2 ** (depth - 1))
+    latent: Latent | None = None
+    mask: Latent | None = None
+    beside: Latent | None = None
 
 
 class ImagePipeline:
@@ -45,66 +46,181 @@ class ImagePipeline:
 
     def __init__(self, model: ImageModel, runtime: Runtime) -> None:
         """Raises ModelFileError."""
-        folder = model.path
         self._model = model
-        scheduler = folder / "scheduler" / "scheduler_config.json"
-        config = read_json(scheduler, SchedulerConfig)
-        try:
-            self._schedule = Schedule(config)
-            self._denoiser = DENOISERS[config.prediction_type]
-        except (UnsupportedSchedule, KeyError) as error:
-            raise ModelFileError(scheduler, f"asks for what is not supported: {error}", "Use another model.") from error
-        self._step = read_json(folder / "unet" / "config.json", UnetConfig).multiple
-        tokenizer = PromptTokenizer(folder / "tokenizer")
-        self._prompts = PromptEncoder(tokenizer, runtime.open(folder / "text_encoder" / "model.onnx"))
-        self._unet = Unet(runtime.open(folder / "unet" / "model.onnx"))
-        self._decoder = Decoder(runtime.open(folder / "vae_decoder" / "model.onnx"), folder / "vae_decoder")
+        self._folder, self._runtime = model.path, runtime
+        refuse_other_layouts(self._folder)
+        self._schedule, self._denoiser = _schedule(self._folder / "scheduler" / "scheduler_config.json")
+        frugal = runtime.frugal
+        self._decoder = Decoder(self._open("vae_decoder"), self._folder / "vae_decoder", frugal=frugal)
+        self._unet = Unet(self._open("unet"), self._folder / "unet", self._decoder.channels, frugal=frugal)
+        self._conditioner = Conditioner(self._folder, runtime, pooled=self._unet.wants_pooled)
+        self._encoder: Encoder | None = None
+        self._preview = Preview(self._decoder.channels)
 
     def draw(self, job: ImageJob, report: Callable[[Progress], None]) -> ImageResult:
-        """All pictures of a job. Raises UnsupportedJob, and what `report` raises."""
-        _check(job)
-        states = self._prompts.encode(job.negative_prompt, job.prompt)
-        total = job.steps * len(job.seeds)
+        """All pictures of a job. Raises UnsupportedJob, BadPicture, ModelFileError, and what `report` raises."""
+        self._check(job)
+        source = _source(job)
         pictures = []
-        for index, seed in enumerate(job.seeds):
-
-            def step_done(step: int, before: int = job.steps * index) -> None:
-                report(Progress(job.id, before + step, total))
-
-            pixels = self._draw_one(job, seed, states, step_done)
-            pictures.append(Picture(job.width, job.height, _resized(pixels, job.width, job.height), seed))
+        for seed, latent in zip(job.seeds, self.latents(job, source, report), strict=True):
+            pixels = self._decoder.decode(latent, seamless=job.tiling)
+            self._preview.learn(latent, pixels)
+            pictures.append(_finished(job, seed, pixels, source))
         return ImageResult(job.id, tuple(pictures))
 
-    def _draw_one(self, job: ImageJob, seed: int, states: States, progress: Callable[[int], None]) -> Pixels:
-        random = seeded(seed)
-        shape = self._latent_shape(job)
+    def latents(self, job: ImageJob, source: Source | None, report: Callable[[Progress], None]) -> Iterator[Latent]:
+        """One clean latent [1, C, h, w] per seed."""
+        model, factor, multiple = self._model, self._decoder.factor, self._unet.config.multiple
+        width, height = latent_size(
+            job, multiple * factor, square=model.square, min_pixels=model.min_pixels, max_pixels=model.max_pixels
+        )
+        walks = stages(job, width // factor, height // factor, self._unet.config.native_area, multiple)
+        canvas = self._canvas(walks[-1], source)
+        guide = self._conditioner.guide(job.negative_prompt, job.prompt, job.clip_skip)
+        clock = _Clock(job, report, sum(step_count(job.steps, walk.strength) for walk in walks))
+        for seed in job.seeds:
+            yield self._draw_one(job, seed, walks, guide, canvas, clock)
 
-        def noise() -> Latent:
-            return random.standard_normal(shape, np.float32)
+    def _draw_one(
+        self, job: ImageJob, seed: int, walks: tuple[Stage, ...], guide: Guide, canvas: Canvas, clock: _Clock
+    ) -> Latent:
+        random, latent = seeded(seed), canvas.latent
+        for walk in walks:
+            shape = (1, self._decoder.channels, walk.height, walk.width)
 
-        denoise = self._denoiser(self._unet.guided(states[:1], states[1:], job.cfg_scale), self._schedule)
-        sigmas = self._schedule.sigmas(job.steps, karras=job.karras)
-        # What the model was trained on at this level: a picture of unit variance under noise of sigma.
-        start = noise() * np.float32((sigmas[0] ** 2 + 1) ** 0.5)
-        latent = SAMPLERS[job.sampler](denoise, start, sigmas, noise, progress)
-        return self._decoder.decode(latent)
+            def noise(shape: tuple[int, ...] = shape) -> Latent:
+                return random.standard_normal(shape, np.float32)
 
-    def _latent_shape(self, job: ImageJob) -> tuple[int, int, int, int]:
-        model, factor = self._model, self._decoder.factor
-        asked = (math.isqrt(job.width * job.height),) * 2 if model.square else (job.width, job.height)
-        width, height = drawn_size(*asked, self._step * factor, model.min_pixels, model.max_pixels)
-        return 1, self._decoder.channels, height // factor, width // factor
+            if latent is not None and latent.shape != shape:
+                latent = enlarged(latent, walk.width, walk.height)
+            here = canvas if canvas.beside is None or canvas.beside.shape[2:] == shape[2:] else self._canvas(walk, None)
+            latent = self._walk(job, walk, guide, replace(here, latent=latent), noise, clock)
+        assert latent is not None  # there is at least one walk
+        return latent
+
+    def _walk(self, job: ImageJob, walk: Stage, guide: Guide, canvas: Canvas, noise: Noise, clock: _Clock) -> Latent:
+        """From noise, or from the canvas under noise, to a clean latent."""
+        factor = self._decoder.factor
+        sigmas, first = levels(self._schedule, job, walk.strength), noise()
+        empty, prompt = guide.at(walk.width * factor, walk.height * factor)
+        predict = self._unet.guided(empty, prompt, job.cfg_scale, canvas.beside)
+        denoise = self._denoiser(predict, self._schedule)
+        if job.tiling:
+            denoise = seamless(denoise)
+        fresh = canvas.latent is None or (canvas.mask is not None and walk.strength >= 1)
+        if canvas.latent is None or fresh:
+            # What the model was trained on at this level: a picture of unit variance under noise of sigma.
+            start = first * np.float32((sigmas[0] ** 2 + 1) ** 0.5)
+        else:
+            start = canvas.latent + first * np.float32(sigmas[0])
+        if canvas.latent is not None and canvas.mask is not None and canvas.beside is None:
+            denoise = keeping(denoise, canvas.latent, canvas.mask, first)
+        watching = Watching(denoise)
+        return SAMPLERS[job.sampler](watching, start, sigmas, noise, clock.walk(watching, self._look))
+
+    def _canvas(self, walk: Stage, source: Source | None) -> Canvas:
+        """The source as the model takes it, at the size of a walk."""
+        if source is None and not self._unet.inpaints:
+            return Canvas()
+        factor = self._decoder.factor
+        width, height = walk.width * factor, walk.height * factor
+        mask = None
+        if source is not None and source.mask is not None:
+            mask = latent_mask(source.mask, walk.height, walk.width)
+        latent = None if source is None else self._encode(resized(source.rgb, width, height).astype(np.float32))
+        if not self._unet.inpaints:
+            return Canvas(latent, mask)
+        everything = np.ones((1, 1, walk.height, walk.width), np.float32)
+        seen = np.full((height, width, 3), GREY, np.float32)
+        if source is not None and source.mask is not None:
+            kept = latent_mask(source.mask, height, width)[0, 0] == 0
+            seen[kept] = resized(source.rgb, width, height)[kept]
+        shown = everything if mask is None else mask
+        return Canvas(latent, mask, np.concatenate([shown, self._encode(seen)], axis=1))
+
+    def _encode(self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Latent:
+        """Raises UnsupportedJob for a model without the encoding half."""
+        if self._encoder is None:
+            folder = self._folder / "vae_encoder"
+            if not folder.is_dir():
+                raise UnsupportedJob(f"'{self._model.name}' has no vae_encoder, so it cannot start from a picture.")
+            self._encoder = Encoder(self._open("vae_encoder"), folder, frugal=self._runtime.frugal)
+        return self._encoder.encode(pixels)
+
+    def _look(self, latent: Latent) -> Pixels:
+        if not self._preview.knows:
+            sample = self._preview.sample()
+            self._preview.learn(sample, self._decoder.decode(sample))
+        return self._preview.picture(latent)
+
+    def _open(self, part: str) -> Session:
+        return self._runtime.open(self._folder / part / "model.onnx")
+
+    def _check(self, job: ImageJob) -> None:
+        check_size(job.width, job.height)
+        if job.sampler not in SAMPLERS:
+            raise UnsupportedJob(f"Sampler '{job.sampler}' is not one of {', '.join(SAMPLERS)}.")
+        if job.steps < 1:
+            raise UnsupportedJob(f"steps is {job.steps}; at least 1 is needed.")
+        if job.source_image and job.source_processing not in PROCESSINGS:
+            raise UnsupportedJob(f"'{job.source_processing}' is not one of {', '.join(PROCESSINGS)}.")
+        if job.tiling and self._unet.inpaints:
+            raise UnsupportedJob(f"'{self._model.name}' is an inpainting model, which cannot draw seamless pictures.")
 
 
-def _check(job: ImageJob) -> None:
-    check_size(job.width, job.height)
-    if job.sampler not in SAMPLERS:
-        raise UnsupportedJob(f"Sampler '{job.sampler}' is not one of {', '.join(SAMPLERS)}.")
-    if job.steps < 1:
-        raise UnsupportedJob(f"steps is {job.steps}; at least 1 is needed.")
+class _Clock:
+    """Counts the steps of all walks of a job and reports them."""
+
+    def __init__(self, job: ImageJob, report: Callable[[Progress], None], steps: int) -> None:
+        self._job = job
+        self._report = report
+        self._total = steps * len(job.seeds)
+        self._before = 0
+
+    def walk(self, watching: Watching, look: Callable[[Latent], Pixels]) -> StepDone:
+        """What a sampler calls; a walk's steps come on top of those of the walks before it."""
+        before, every = self._before, self._job.preview_every
+
+        def done(step: int) -> None:
+            self._before = before + step
+            preview = None
+            if every and self._before % every == 0 and watching.clean is not None:
+                seen = look(watching.clean)
+                preview = Picture(seen.shape[1], seen.shape[0], seen.tobytes(), 0)
+            self._report(Progress(self._job.id, self._before, self._total, preview=preview))
+
+        return done
 
 
-def _resized(pixels: Pixels, width: int, height: int) -> bytes:
-    if pixels.shape[:2] == (height, width):
-        return pixels.tobytes()
-    return Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS).tobytes()
+def refuse_other_layouts(folder: Path) -> None:
+    """Raises ModelFileError for a diffusion transformer, or for a folder that holds no model at all."""
+    if (folder / "transformer").is_dir() and not (folder / "unet").is_dir():
+        raise ModelFileError(
+            folder / "transformer",
+            "belongs to a diffusion transformer (such as Flux or Stable Diffusion 3)",
+            "This engine runs models with a UNet; use another model.",
+        )
+    if not (folder / "unet").is_dir():
+        raise ModelFileError(folder / "unet", "is missing", RESTORE)
+
+
+def _schedule(file: Path) -> tuple[Schedule, Callable[[Predict, Schedule], Denoise]]:
+    config = read_json(file, SchedulerConfig)
+    try:
+        return Schedule(config), DENOISERS[config.prediction_type]
+    except (UnsupportedSchedule, KeyError) as error:
+        raise ModelFileError(file, f"asks for what is not supported: {error}", "Use another model.") from error
+
+
+def _source(job: ImageJob) -> Source | None:
+    if not job.source_image:
+        return None
+    return read_source(job.source_image, job.source_mask, job.source_processing, job.width, job.height)
+
+
+def _finished(job: ImageJob, seed: int, pixels: Pixels, source: Source | None) -> Picture:
+    """At the size asked for, with the source's own pixels wherever it was not to be painted."""
+    made = pixels if pixels.shape[:2] == (job.height, job.width) else resized(pixels, job.width, job.height)
+    if source is not None and source.mask is not None:
+        made = np.where(source.mask[..., None], made, source.rgb)
+    return Picture(job.width, job.height, made.tobytes(), seed)

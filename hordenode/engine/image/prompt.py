@@ -1,19 +1,16 @@
-"""Prompts to hidden states: CLIP's tokens in chunks of the encoder's length, none of the words dropped."""
+"""Prompts to rows of CLIP's tokens: chunks of the encoder's length, none of the words dropped, each with its weight."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from hordenode.engine.files import RESTORE, read_json
+from hordenode.engine.image.prompt_syntax import parse
 from hordenode.engine.jobs import ModelFileError
-from hordenode.engine.runtime import Session
 from hordenode.engine.tokenizer import open_tokenizer
-
-States = NDArray[np.float32]
 
 CLIP_LENGTH = 77
 
@@ -33,8 +30,16 @@ class TokenizerConfig(msgspec.Struct, frozen=True):
     model_max_length: int = CLIP_LENGTH
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One row for the encoder: start, words, end, padding, and what each of them counts."""
+
+    ids: list[int]
+    weights: list[float]
+
+
 class PromptTokenizer:
-    """Text to rows of token ids: start, words, end, padding."""
+    """Text to chunks of `length` tokens."""
 
     def __init__(self, folder: Path) -> None:
         config = read_json(folder / "tokenizer_config.json", TokenizerConfig)
@@ -44,15 +49,23 @@ class PromptTokenizer:
         )
         self.length = config.model_max_length
 
-    def chunks(self, text: str) -> list[list[int]]:
-        """Rows of `length` ids, at least one, as many as the text needs."""
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+    def chunks(self, text: str) -> list[Chunk]:
+        """At least one, as many as the text needs; BREAK starts a new one."""
         room = self.length - 2
-        return [self._row(ids[at : at + room]) for at in range(0, max(len(ids), 1), room)]
+        rows = []
+        for part in parse(text):
+            ids, weights = [], []
+            for words in part:
+                found = self._tokenizer.encode(words.text, add_special_tokens=False).ids
+                ids += found
+                weights += [words.weight] * len(found)
+            starts = range(0, max(len(ids), 1), room)
+            rows += [self._row(ids[at : at + room], weights[at : at + room]) for at in starts]
+        return rows
 
-    def _row(self, words: list[int]) -> list[int]:
-        row = [self._start, *words, self._end]
-        return row + [self._pad] * (self.length - len(row))
+    def _row(self, ids: list[int], weights: list[float]) -> Chunk:
+        rest = self.length - len(ids) - 1
+        return Chunk([self._start, *ids, self._end] + [self._pad] * (rest - 1), [1.0, *weights] + [1.0] * rest)
 
     def _id(self, folder: Path, token: str | TokenText) -> int:
         text = token if isinstance(token, str) else token.content
@@ -62,23 +75,3 @@ class PromptTokenizer:
                 folder / "tokenizer_config.json", f"names the token {text!r}, which is unknown", RESTORE
             )
         return number
-
-
-class PromptEncoder:
-    """Prompts to the hidden states that steer a UNet."""
-
-    def __init__(self, tokenizer: PromptTokenizer, session: Session) -> None:
-        session.require("input_ids")
-        self._tokenizer = tokenizer
-        self._session = session
-
-    def encode(self, *prompts: str) -> States:
-        """[prompts, tokens, width]: all as long as the longest, filled up with empty chunks."""
-        rows = [self._tokenizer.chunks(prompt) for prompt in prompts]
-        longest = max(len(chunks) for chunks in rows)
-        empty = self._tokenizer.chunks("")
-        return np.concatenate([self._states(chunks + empty * (longest - len(chunks))) for chunks in rows])
-
-    def _states(self, chunks: list[list[int]]) -> States:
-        states = self._session.run({"input_ids": np.array(chunks)})
-        return states.reshape(1, -1, states.shape[-1]).astype(np.float32)

@@ -1,53 +1,160 @@
-"""The UNet of the Stable Diffusion layout, with classifier-free guidance."""
+"""The UNet of the Stable Diffusion families, with classifier-free guidance; the graph's inputs say which family."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 import numpy as np
 
+from hordenode.engine.files import read_json
+from hordenode.engine.image.autoencoder import BROKEN
 from hordenode.engine.image.denoiser import Latent, Predict
-from hordenode.engine.image.prompt import States
+from hordenode.engine.image.text_encoder import States
 from hordenode.engine.jobs import ModelFileError
-from hordenode.engine.runtime import Array, Session
+from hordenode.engine.runtime import Array, Binding, Session
 
-INPUTS = ("sample", "timestep", "encoder_hidden_states")
+PLAIN = ("sample", "timestep", "encoder_hidden_states")
+OPTIONAL = ("text_embeds", "time_ids", "timestep_cond")
+TIME_IDS = 6  # original size, crop, target size (Podell et al. 2023, section 2.2)
+DEFAULT_DEPTH = 4
+WHOLE_AREA = 48 * 48  # latents; above, both halves of guidance in one run take twice the memory and save no time
+
+
+class UnetConfig(msgspec.Struct, frozen=True):
+    """What matters of unet/config.json."""
+
+    in_channels: int | None = None
+    block_out_channels: list[int] | None = None
+    sample_size: int | list[int] | None = None
+    time_cond_proj_dim: int | None = None
+
+    @property
+    def multiple(self) -> int:
+        """Of what number the sides of a latent must be multiples: each further block halves it."""
+        depth = len(self.block_out_channels) if self.block_out_channels else DEFAULT_DEPTH
+        return int(2 ** (depth - 1))
+
+    @property
+    def native_area(self) -> int:
+        """Latents of the pictures that it was trained on; 0 = not said."""
+        if self.sample_size is None:
+            return 0
+        size = self.sample_size if isinstance(self.sample_size, list) else [self.sample_size] * 2
+        return size[0] * size[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a picture is steered by: states [1, tokens, width]; for SDXL pooled [1, width] and time ids [1, 6]."""
+
+    states: States
+    pooled: States | None = None
+    time_ids: Array | None = None
 
 
 class Unet:
-    """A loaded UNet. The timestep's type and rank differ between exports: the graph says them."""
+    """A loaded UNet. Types and ranks of its inputs differ between exports: the graph says them."""
 
-    def __init__(self, session: Session) -> None:
-        session.require(*INPUTS)
-        for name in session.inputs:
-            if name not in INPUTS:
-                raise ModelFileError(
-                    session.file,
-                    f"wants an input '{name}'",
-                    "It belongs to a family that this engine does not run yet.",
-                )
+    def __init__(self, session: Session, folder: Path, latent_channels: int, *, frugal: bool = False) -> None:
+        """Raises ModelFileError for a graph of another family."""
+        session.require(*PLAIN)
+        self.config = read_json(folder / "config.json", UnetConfig)
         self._session = session
+        self._frugal = frugal
         self._output = next(iter(session.outputs))
         self._timestep = session.inputs["timestep"]
+        self._check_inputs()
+        channels = session.inputs["sample"].shape[1] or self.config.in_channels or latent_channels
+        if channels not in (latent_channels, 2 * latent_channels + 1):
+            raise self._other(f"takes {channels} channels for latents of {latent_channels}")
+        self.inpaints = channels != latent_channels
+        self.distilled = "timestep_cond" in session.inputs
+        self.wants_pooled = "text_embeds" in session.inputs
 
-    def guided(self, empty: States, prompt: States, scale: float) -> Predict:
-        """Predictions steered by `prompt` [1, L, C] away from `empty` (Ho & Salimans 2022).
+    def guided(self, empty: Condition, prompt: Condition, scale: float, beside: Latent | None = None) -> Predict:
+        """Predictions steered by `prompt` away from `empty` (Ho & Salimans 2022).
 
-        One run does both halves; scale 1 needs the prompt alone.
+        Scale 1 needs the prompt alone, and so does a distilled model, which is told the scale (Meng et al. 2023).
+        `beside`: further channels [1, C, h, w] of an inpainting model. Raises ModelFileError for NaN.
         """
-        both = scale != 1.0
-        bound = self._session.bind(self._output)
-        bound.keep("encoder_hidden_states", np.concatenate([empty, prompt]) if both else prompt)
+        if scale == 1.0 or self.distilled:
+            halves = _Halves(self, (prompt,), scale, beside)
+            return halves.predict
+
+        together = _Halves(self, (empty, prompt), scale, beside)
+        alone = [_Halves(self, (each,), scale, beside) for each in (empty, prompt)]
 
         def predict(x: Latent, timestep: float) -> Latent:
-            sample = np.concatenate([x, x]) if both else x
-            made = bound.run({"sample": sample, "timestep": self._time(timestep)}).astype(np.float32)
-            if not both:
-                return made
-            without, with_prompt = np.split(made, 2)
+            if self._frugal and x.shape[2] * x.shape[3] > WHOLE_AREA:
+                without, with_prompt = (half.predict(x, timestep) for half in alone)
+            else:
+                without, with_prompt = np.split(together.predict(x, timestep), 2)
             return without + np.float32(scale) * (with_prompt - without)
 
         return predict
 
-    def _time(self, timestep: float) -> Array:
+    def bind(self, conditions: tuple[Condition, ...], scale: float) -> Binding:
+        """A binding with everything that stays the same from step to step."""
+        bound = self._session.bind(self._output)
+        bound.keep("encoder_hidden_states", np.concatenate([each.states for each in conditions]))
+        for name in OPTIONAL:
+            if name in self._session.inputs:
+                bound.keep(name, np.concatenate([self._further(name, each, scale) for each in conditions]))
+        return bound
+
+    def time(self, timestep: float) -> Array:
+        """A training step as the graph wants it."""
         whole = np.issubdtype(self._timestep.dtype, np.integer)
         value = np.array(round(timestep) if whole else timestep, self._timestep.dtype)
         return value.reshape((1,) * len(self._timestep.shape))
+
+    def checked(self, made: Array) -> Latent:
+        """What came out, as numbers."""
+        if not np.isfinite(made).all():
+            raise ModelFileError(self._session.file, "gave values that are no numbers (NaN)", BROKEN)
+        return made.astype(np.float32)
+
+    def _further(self, name: str, condition: Condition, scale: float) -> Array:
+        if name == "timestep_cond":
+            return guidance_embedding(scale, self.config.time_cond_proj_dim or 256)
+        found = condition.pooled if name == "text_embeds" else condition.time_ids
+        assert found is not None  # the pipeline gives them to a UNet that wants them
+        return found
+
+    def _check_inputs(self) -> None:
+        for name in self._session.inputs:
+            if name not in PLAIN + OPTIONAL:
+                raise self._other(f"wants an input '{name}'")
+        ids = self._session.inputs.get("time_ids")
+        if ids is not None and ids.shape[-1] not in (None, TIME_IDS):
+            raise self._other(f"wants {ids.shape[-1]} time ids, as refiners do")
+
+    def _other(self, trouble: str) -> ModelFileError:
+        return ModelFileError(self._session.file, trouble, "It belongs to a family that this engine does not run yet.")
+
+
+class _Halves:
+    """One or both halves of guidance as one run."""
+
+    def __init__(self, unet: Unet, conditions: tuple[Condition, ...], scale: float, beside: Latent | None) -> None:
+        self._unet = unet
+        self._bound = unet.bind(conditions, scale)
+        self._count = len(conditions)
+        self._beside = beside
+
+    def predict(self, x: Latent, timestep: float) -> Latent:
+        whole = x if self._beside is None else np.concatenate([x, self._beside], axis=1)
+        sample = np.concatenate([whole] * self._count) if self._count > 1 else whole
+        made = self._bound.run({"sample": sample, "timestep": self._unet.time(timestep)})
+        return self._unet.checked(made)
+
+
+def guidance_embedding(scale: float, size: int) -> States:
+    """The guidance scale as sines and cosines [1, size] (Luo et al. 2023, section 4.1; diffusers' numbers)."""
+    half = size // 2
+    rates = np.exp(-np.log(10000.0) * np.arange(half) / (half - 1))
+    angles = (scale - 1.0) * 1000.0 * rates
+    made = np.concatenate([np.sin(angles), np.cos(angles), np.zeros(size % 2)])
+    return made[None].astype(np.float32)

@@ -1,0 +1,93 @@
+"""Reading the hidden layers of a text encoder whose export kept only the last one.
+
+An ONNX file is a protobuf message, and two messages written one after the other merge: appending a model that has
+nothing but graph outputs makes inner values visible, without changing or parsing the rest (protobuf encoding guide,
+"last one wins" and merging of embedded messages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hordenode.engine.files import RESTORE
+from hordenode.engine.jobs import ModelFileError
+
+# Field numbers of onnx.proto.
+GRAPH, NODE, OUTPUT = 7, 1, 12
+NODE_INPUT, NODE_OUTPUT, NODE_OP = 1, 2, 4
+NORMS = (b"LayerNormalization", b"ReduceMean", b"SimplifiedLayerNormalization")
+ELEMENTS = {"float32": 1, "float16": 10}
+
+
+def hidden_layers(file: Path, model: bytes) -> list[str]:
+    """Names of the hidden states from the embeddings to the last layer. Raises ModelFileError.
+
+    In a transformer that normalises first, the states are the sums that a normalisation reads: one before each
+    attention and one before each MLP, and the last one before the final normalisation.
+    """
+    try:
+        nodes = [_node(body) for graph in _fields(model, GRAPH) for body in _fields(graph, NODE)]
+    except (IndexError, ValueError) as error:
+        raise ModelFileError(file, "is damaged", RESTORE) from error
+    sums = {out for op, _, outputs in nodes if op == b"Add" for out in outputs}
+    read = [inputs[0].decode() for op, inputs, _ in nodes if op in NORMS and inputs and inputs[0] in sums]
+    return read[0::2]
+
+
+def with_outputs(model: bytes, names: list[str], dtype: str) -> bytes:
+    """The model with these inner values as further outputs."""
+    tensor = _message(1, b"\x08" + _varint(ELEMENTS[dtype]))
+    graph = b"".join(_message(OUTPUT, _message(1, name.encode()) + _message(2, tensor)) for name in names)
+    return model + _message(GRAPH, graph)
+
+
+def _node(body: memoryview) -> tuple[bytes, list[bytes], list[bytes]]:
+    """(operator, inputs, outputs)."""
+    op = b"".join(bytes(each) for each in _fields(body, NODE_OP))
+    return op, [bytes(e) for e in _fields(body, NODE_INPUT)], [bytes(e) for e in _fields(body, NODE_OUTPUT)]
+
+
+def _fields(message: bytes | memoryview, wanted: int) -> Iterator[memoryview]:
+    """The bodies of all fields of this number that have a length."""
+    view, at = memoryview(message), 0
+    while at < len(view):
+        key, at = _read_varint(view, at)
+        kind = key & 7
+        if kind == 0:
+            _, at = _read_varint(view, at)
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        elif kind == 2:
+            size, at = _read_varint(view, at)
+            if at + size > len(view):
+                raise ValueError("a field reaches beyond its message")
+            if key >> 3 == wanted:
+                yield view[at : at + size]
+            at += size
+        else:
+            raise ValueError(f"wire type {kind}")
+
+
+def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = view[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+        if shift > 63:
+            raise ValueError("a number is too long")
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _message(field: int, body: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(body)) + body
