@@ -106,6 +106,8 @@ class WorkerSettings:
     text_models: tuple[str, ...] = option((), "Text models to offer; empty means all in models.toml.")
     max_pixels: int = option(1_048_576, "Largest picture to draw, as width times height.")
     max_length: int = option(512, "Longest text to write, in tokens.")
+    metadata: bool = option(True, "Whether pictures carry how they were made (prompt, seed, settings) in their EXIF.")
+    preview_every: int = option(5, "Steps between previews of a picture in the making; 0 means none.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,8 +209,16 @@ class Node:
 
     def _make_workers(self, engine: Engine) -> list[Worker]:
         """One worker per kind that the engine can serve."""
-        wiring = Wiring(self.local, engine, self.coordinator.ids.seed, self._progress, priority=LOCAL_PRIORITY)
         settings = self.settings.worker
+        wiring = Wiring(
+            self.local,
+            engine,
+            self.coordinator.ids.seed,
+            self._progress,
+            priority=LOCAL_PRIORITY,
+            metadata=settings.metadata,
+            preview_every=settings.preview_every,
+        )
         name = settings.name or socket.gethostname() or "hordenode"
         found: list[Worker] = []
         image = image_offer(engine.models(), settings, f"{name} images", AGENT)

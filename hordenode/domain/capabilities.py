@@ -21,7 +21,7 @@ _NEW_POST_PROCESSORS = (
 # Agent name -> (from which version, capabilities). Ours says what its engine really has, so that a request for more
 # waits for a worker that can do it instead of failing here.
 _TABLE: dict[str, tuple[tuple[int, str], ...]] = {
-    "hordenode": ((0, "r2 karras"),),
+    "hordenode": ((0, "r2 r2_source karras img2img inpainting clip_skip hires_fix tiling"),),
     "AI Horde Worker reGen": (
         (1, _BASE_REGEN),
         (2, "textual_inversion lora"),

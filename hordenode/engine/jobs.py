@@ -124,13 +124,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that can run. `kind`: image or text; `context` in tokens and `parameters` in billions, for text."""
+    """A model that can run. `kind`: image or text; `context` in tokens and `parameters` in billions, for text.
+
+    `sources`: whether an image model can start from a picture.
+    """
 
     kind: str
     name: str
     baseline: str = ""
     context: int = 0
     parameters: float | None = None
+    sources: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,10 @@ class OnnxBackend:
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
 
     def models(self) -> tuple[ModelInfo, ...]:
-        image = [ModelInfo("image", name, model.baseline) for name, model in self._image.items()]
+        image = [
+            ModelInfo("image", name, model.baseline, sources=(model.path / "vae_encoder").is_dir())
+            for name, model in self._image.items()
+        ]
         text = [
             ModelInfo("text", name, context=model.context, parameters=model.parameters)
             for name, model in self._text.items()

@@ -13,19 +13,21 @@ from hordenode.protocol.text import TextPop
 def image_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str) -> ImagePop | None:
     """The offer of an image worker; None when the engine has no image model that the owner offers.
 
-    The pipeline draws from text alone so far: whatever else a request could ask for is not offered.
+    Pictures to start from are taken when every offered model can; nobody says which model a job will name.
     """
-    names = _offered("image", models, settings.image_models)
+    known = list(models)
+    names = _offered("image", known, settings.image_models)
     if not names:
         return None
+    sources = all(model.sources for model in known if model.kind == "image" and model.name in names)
     return ImagePop(
         name=name,
         models=names,
         nsfw=settings.nsfw,
         bridge_agent=agent,
         max_pixels=settings.max_pixels,
-        allow_img2img=False,
-        allow_painting=False,
+        allow_img2img=sources,
+        allow_painting=sources,
         allow_post_processing=False,
     )
 

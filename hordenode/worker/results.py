@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from PIL import Image
 
 from hordenode.engine.jobs import ImageJob, Picture, TextJob, TextResult
 from hordenode.protocol import image as wire_image
 from hordenode.protocol import text as wire_text
 from hordenode.protocol.common import ImageGenMetadata
+from hordenode.worker.metadata import user_comment
 
 WEBP_QUALITY = 95
 UPLOADED = "R2"
 NEGATIVE_MARK = "###"
+UNCHECKED = "censor_nsfw: this worker has no safety model, so the picture was not checked"
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
-def engine_image_job(job: wire_image.ImageJob, priority: int) -> ImageJob:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The pictures of a popped job, fetched. `lost`: which of them could not be."""
+
+    image: bytes = b""
+    mask: bytes = b""
+    lost: tuple[Literal["source_image", "source_mask"], ...] = ()
+
+
+def engine_image_job(job: wire_image.ImageJob, sources: Sources, priority: int, *, preview_every: int = 0) -> ImageJob:
     """The engine's job for a popped one: one picture per id, seeds counting up from the payload's."""
     payload = job.payload
     prompt, _, negative = (payload.prompt or "").partition(NEGATIVE_MARK)
@@ -35,6 +50,16 @@ def engine_image_job(job: wire_image.ImageJob, priority: int) -> ImageJob:
         cfg_scale=payload.cfg_scale,
         sampler=payload.sampler_name,
         karras=payload.karras,
+        clip_skip=_given(payload.clip_skip, 1),
+        source_image=sources.image,
+        source_mask=sources.mask,
+        source_processing=job.source_processing,
+        denoising_strength=_given(payload.denoising_strength, None),
+        hires_fix=payload.hires_fix,
+        hires_fix_denoising_strength=_given(payload.hires_fix_denoising_strength, None),
+        tiling=payload.tiling,
+        censor_nsfw=payload.use_nsfw_censor is True,
+        preview_every=preview_every,
         priority=priority,
     )
 
@@ -63,20 +88,42 @@ def engine_text_job(job: wire_text.TextJob, job_id: str, seed: int, priority: in
     )
 
 
-def encode_webp(picture: Picture) -> bytes:
-    """A picture as lossy WebP."""
+def encode_webp(picture: Picture, parameters: str = "") -> bytes:
+    """A picture as lossy WebP; `parameters` go into its EXIF user comment."""
     image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+    extra = {"exif": user_comment(parameters)} if parameters else {}
     out = io.BytesIO()
-    image.save(out, "WEBP", quality=WEBP_QUALITY, method=4)
+    image.save(out, "WEBP", quality=WEBP_QUALITY, method=4, **extra)
     return out.getvalue()
 
 
-def image_submit(job_id: str, picture: Picture, position: int, batch: int) -> wire_image.ImageSubmit:
+def image_submit(
+    job_id: str, picture: Picture, remarks: tuple[ImageGenMetadata, ...], position: int, batch: int
+) -> wire_image.ImageSubmit:
     """The submission of an uploaded picture."""
-    place = ImageGenMetadata(type="batch_index", value="see_ref", ref=str(position))
+    found = list(remarks)
+    if picture.censored:
+        found.append(ImageGenMetadata(type="censorship", value="nsfw"))
+    elif picture.nsfw:
+        found.append(ImageGenMetadata(type="information", value="nsfw"))
+    if batch > 1:
+        found.append(ImageGenMetadata(type="batch_index", value="see_ref", ref=str(position)))
     return wire_image.ImageSubmit(
-        id=job_id, generation=UPLOADED, seed=picture.seed, gen_metadata=(place,) if batch > 1 else ()
+        id=job_id,
+        generation=UPLOADED,
+        seed=picture.seed,
+        state="censored" if picture.censored else "ok",
+        censored=picture.censored,
+        gen_metadata=tuple(found),
     )
+
+
+def remarks_on(job: ImageJob, sources: Sources, picture: Picture) -> tuple[ImageGenMetadata, ...]:
+    """What the client should know about how a job was done."""
+    found = [ImageGenMetadata(type=name, value="download_failed") for name in sources.lost]
+    if job.censor_nsfw and picture.nsfw is None:
+        found.append(ImageGenMetadata(type="information", value="see_ref", ref=UNCHECKED))
+    return tuple(found)
 
 
 def text_submit(job_id: str, result: TextResult) -> wire_text.TextSubmit:
@@ -90,3 +137,7 @@ def image_fault(job_id: str) -> wire_image.ImageSubmit:
 
 def text_fault(job_id: str) -> wire_text.TextSubmit:
     return wire_text.TextSubmit(id=job_id, generation="faulted", state="faulted")
+
+
+def _given(value: T | UnsetType, otherwise: U) -> T | U:
+    return otherwise if value is UNSET else value

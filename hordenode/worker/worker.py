@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageJob, ImagePop
 from hordenode.protocol.text import TextJob, TextPop
 from hordenode.worker import results
+from hordenode.worker.metadata import parameters
 
 log = logging.getLogger("hordenode.worker")
 
@@ -26,7 +28,8 @@ BACK_OFF_S = (1.0, 60.0)
 class Wiring:
     """What every worker is given. `priority`: the engine serves lower numbers first.
 
-    `seed` gives a fresh 32-bit number; `pause` waits some seconds; `progress` hears of each step.
+    `seed` gives a fresh 32-bit number; `pause` waits some seconds; `progress` hears of each step, and sees a preview
+    every `preview_every` steps (0 = never). `metadata`: whether pictures say how they were made.
     """
 
     horde: HordeClient
@@ -35,6 +38,8 @@ class Wiring:
     progress: Callable[[Progress], None]
     pause: Callable[[float], asyncio.Future[None]] | Callable[[float], object] = asyncio.sleep
     priority: int = 0
+    metadata: bool = True
+    preview_every: int = 0
 
 
 class Worker(ABC):
@@ -114,9 +119,11 @@ class ImageWorker(Worker):
     async def _work(self, job: ImageJob) -> None:
         horde = self._wiring.horde
         try:
-            made = await self._wiring.engine.generate(
-                results.engine_image_job(job, self._wiring.priority), self._wiring.progress
+            sources = await self._fetch_sources(job)
+            ask = results.engine_image_job(
+                job, sources, self._wiring.priority, preview_every=self._wiring.preview_every
             )
+            made = await self._wiring.engine.generate(ask, self._wiring.progress)
         except Exception as error:
             _report(self.name, job.id, error)
             for job_id in job.ids:
@@ -125,8 +132,32 @@ class ImageWorker(Worker):
         assert isinstance(made, ImageResult)
         uploads = job.r2_uploads or ()
         for position, (job_id, url, picture) in enumerate(zip(job.ids, uploads, made.images, strict=True)):
-            await horde.upload(url, await asyncio.to_thread(results.encode_webp, picture))
-            await horde.submit_image(results.image_submit(job_id, picture, position, len(job.ids)))
+            text = parameters(ask, picture) if self._wiring.metadata else ""
+            await horde.upload(url, await asyncio.to_thread(results.encode_webp, picture, text))
+            remarks = results.remarks_on(ask, sources, picture)
+            await horde.submit_image(results.image_submit(job_id, picture, remarks, position, len(job.ids)))
+
+    async def _fetch_sources(self, job: ImageJob) -> results.Sources:
+        """The pictures to start from. Raises EngineError without the one that everything hangs on."""
+        if job.source_image is None:
+            return results.Sources()
+        image = await self._fetch(job, job.source_image)
+        if image is None:
+            raise EngineError("The source image could not be fetched.")
+        if job.source_mask is None:
+            return results.Sources(image)
+        mask = await self._fetch(job, job.source_mask)
+        return results.Sources(image, mask or b"", () if mask else ("source_mask",))
+
+    async def _fetch(self, job: ImageJob, where: str) -> bytes | None:
+        """A picture by its link, or as base64, as old hordes send it; None when it cannot be had."""
+        try:
+            if ":" in where:  # which base64 has no letter for
+                return await self._wiring.horde.download(where)
+            return base64.b64decode(where, validate=True)
+        except Exception as error:
+            log.warning("%s: a source of job %s could not be fetched: %s", self.name, job.id, error)
+            return None
 
 
 class TextWorker(Worker):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 from PIL import Image
@@ -85,6 +87,87 @@ def test_each_sampler_draws(node: NodeProcess, sampler: str) -> None:
         node, {"prompt": "a tree", "params": {"steps": 3, "width": 128, "height": 128, "sampler_name": sampler}}
     )
     assert Image.open(io.BytesIO(data)).size == (128, 128)
+
+
+def picture(left: str, right: str, size: int = 128) -> Image.Image:
+    made = Image.new("RGB", (size, size), left)
+    made.paste(right, (size // 2, 0, size, size))
+    return made
+
+
+def base64_png(image: Image.Image) -> str:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def colours(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """[h, w, 3]."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(np.float64)
+
+
+SMALL = {"steps": 10, "width": 128, "height": 128, "seed": "3"}
+
+
+def test_a_source_image_shows_in_what_is_drawn_from_it(node: NodeProcess) -> None:
+    _, data = draw(node, {"prompt": "a red circle above a blue square", "params": SMALL})
+    source = Image.open(io.BytesIO(data)).convert("RGB")
+    body = {"prompt": "a green tree at night", "source_image": base64_png(source)}
+    near, far = (
+        np.abs(colours(draw(node, body | {"params": SMALL | {"denoising_strength": strength}})[1]) - colours(data))
+        for strength in (0.2, 1.0)
+    )
+    assert near.mean() < 12
+    assert near.mean() < far.mean() / 2
+
+
+def test_inpainting_leaves_what_the_mask_does_not_name(node: NodeProcess) -> None:
+    body = {
+        "prompt": "a green tree",
+        "models": ["hordenode demo"],
+        "params": SMALL,
+        "source_image": base64_png(picture("white", "white")),
+        "source_mask": base64_png(picture("black", "white")),
+        "source_processing": "inpainting",
+    }
+    drawn = colours(draw(node, body)[1])
+    assert np.abs(drawn[:, :56] - 255).max() < 30  # WebP, twice
+    assert drawn[:, 72:].std() > 20
+
+
+def test_a_damaged_source_ends_one_request_and_not_the_node(node: NodeProcess) -> None:
+    body = {"prompt": "a tree", "params": SMALL, "source_image": base64.b64encode(b"no picture").decode()}
+    answer = httpx.post(f"{node.url}/api/v2/generate/async", json=body, headers=ANONYMOUS)
+    assert answer.status_code == 400 and answer.json()["rc"] == "ImageValidationFailed"
+    draw(node, {"prompt": "a tree", "params": SMALL})
+
+
+@pytest.mark.parametrize("option", [{"clip_skip": 2}, {"hires_fix": True}, {"tiling": True}])
+def test_an_option_of_a_request_reaches_the_engine(node: NodeProcess, option: dict[str, object]) -> None:
+    _, plain = draw(node, {"prompt": "a red house", "params": SMALL})
+    _, changed = draw(node, {"prompt": "a red house", "params": SMALL | option})
+    assert (colours(plain) == colours(changed)).all() == ("hires_fix" in option)  # the demo model has one size only
+
+
+def test_a_picture_says_how_it_was_made(node: NodeProcess) -> None:
+    body = {"prompt": "a red house, by the sea ### fog", "params": SMALL | {"sampler_name": "k_heun", "cfg_scale": 4.5}}
+    _, data = draw(node, body)
+    comment = Image.open(io.BytesIO(data)).getexif().get_ifd(0x8769)[0x9286]
+    assert comment.startswith(b"UNICODE\0")
+    prompt, negative, settings = comment[8:].decode("utf-16-be").split("\n")
+    assert (prompt, negative) == ("a red house, by the sea", "Negative prompt: fog")
+    assert settings.startswith(
+        "Steps: 10, Sampler: Heun, Schedule type: Karras, CFG scale: 4.5, Seed: 3, Size: 128x128"
+    )
+    assert "Model: hordenode demo" in settings
+
+
+def test_what_cannot_be_checked_is_not_claimed(node: NodeProcess) -> None:
+    body = {"prompt": "a red house", "params": SMALL, "nsfw": False, "censor_nsfw": True}
+    item, _ = draw(node, body)
+    remarks = item["gen_metadata"]
+    assert [(each["type"], "no safety model" in each["ref"]) for each in remarks] == [("information", True)]
+    assert not item["censored"]
 
 
 def test_an_anonymous_client_gets_a_text_of_a_real_model(node: NodeProcess) -> None:

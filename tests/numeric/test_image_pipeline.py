@@ -11,8 +11,8 @@ import pytest
 
 from hordenode.catalog import ImageModel
 from hordenode.config import EngineSettings
-from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.image.conditioner import Conditioner
+from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.image.prompt import PromptTokenizer
 from hordenode.engine.jobs import ImageJob, Picture, Progress
 from hordenode.engine.runtime import Runtime
