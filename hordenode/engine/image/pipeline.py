@@ -107,14 +107,13 @@ class ImagePipeline:
         denoise = self._denoiser(predict, self._schedule)
         if job.tiling:
             denoise = seamless(denoise)
-        fresh = canvas.latent is None or (canvas.mask is not None and walk.strength >= 1)
-        if canvas.latent is None or fresh:
-            # What the model was trained on at this level: a picture of unit variance under noise of sigma.
-            start = first * np.float32((sigmas[0] ** 2 + 1) ** 0.5)
-        else:
+        # What the model was trained on at this level: a picture of unit variance under noise of sigma.
+        start = first * np.float32((sigmas[0] ** 2 + 1) ** 0.5)
+        fresh = canvas.mask is not None and walk.strength >= 1
+        if canvas.latent is not None and not fresh:
             start = canvas.latent + first * np.float32(sigmas[0])
         if canvas.latent is not None and canvas.mask is not None and canvas.beside is None:
-            denoise = keeping(denoise, canvas.latent, canvas.mask, first)
+            denoise = keeping(denoise, canvas.latent, canvas.mask, first, sigmas[0] if fresh else np.inf)
         watching = Watching(denoise)
         return SAMPLERS[job.sampler](watching, start, sigmas, noise, clock.walk(watching, self._look))
 

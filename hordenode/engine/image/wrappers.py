@@ -9,14 +9,16 @@ from hordenode.engine.image.denoiser import Denoise, Latent
 GOLDEN = (5**0.5 - 1) / 2  # its multiples never come back near each other
 
 
-def keeping(denoise: Denoise, source: Latent, mask: Latent, noise: Latent) -> Denoise:
+def keeping(denoise: Denoise, source: Latent, mask: Latent, noise: Latent, free_at: float = np.inf) -> Denoise:
     """Only where `mask` is 1 is the latent free; elsewhere it is the source under the noise of each level.
 
     The masked-latent way of models without mask channels (Lugmayr et al. 2022, section 4.1, with one fixed noise).
+    `free_at`: the level of pure noise, at which there is no source yet.
     """
 
     def masked(x: Latent, sigma: float) -> Latent:
-        x = mask * x + (1 - mask) * (source + np.float32(sigma) * noise)
+        if sigma < free_at:
+            x = mask * x + (1 - mask) * (source + np.float32(sigma) * noise)
         return mask * denoise(x, sigma) + (1 - mask) * source
 
     return masked
