@@ -13,6 +13,7 @@ from hordenode.engine.backends import Report
 from hordenode.engine.files import size_mb, verify
 from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.jobs import EngineError, ImageJob, Job, ModelInfo, ProviderReport, Result, UnknownModel
+from hordenode.engine.memory import available_mb
 from hordenode.engine.residency import Residency
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.pipeline import TextPipeline
@@ -29,7 +30,7 @@ class OnnxBackend:
 
     def __init__(self, catalog: Catalog, settings: EngineSettings) -> None:
         self._runtime = Runtime(settings)
-        self._residency: Residency[Pipeline] = Residency(settings.memory_mb)
+        self._residency: Residency[Pipeline] = Residency(settings.memory_mb, self._free_mb)
         self._image = {name: model for name, model in catalog.image.items() if _is_there(model)}
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
 
@@ -59,8 +60,10 @@ class OnnxBackend:
 
     def run(self, job: Job, report: Report) -> Result:
         if isinstance(job, ImageJob):
-            pipeline = self._pipeline(_find(self._image, job))
+            model = _find(self._image, job)
+            pipeline = self._pipeline(model)
             assert isinstance(pipeline, ImagePipeline)
+            self._residency.reserve(f"image {model.name}", pipeline.estimate_mb(job))
             return pipeline.draw(job, report)
         pipeline = self._pipeline(_find(self._text, job))
         assert isinstance(pipeline, TextPipeline)
@@ -68,6 +71,10 @@ class OnnxBackend:
 
     def close(self) -> None:
         self._residency.clear()
+
+    def _free_mb(self) -> int | None:
+        """Of main memory; that of a GPU is only known to its driver."""
+        return available_mb() if self._runtime.report().provider == "cpu" else None
 
     def _pipeline(self, model: Model) -> Pipeline:
         kind = "image" if isinstance(model, ImageModel) else "text"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hordenode.engine.jobs import EngineError
+from hordenode.engine.memory import available_mb, give_back
 
 T = TypeVar("T")
 
@@ -27,10 +28,14 @@ class _Resident(Generic[T]):
 
 
 class Residency(Generic[T]):
-    """Loaded models by name within `budget_mb`; 0 = no limit."""
+    """Loaded models by name within `budget_mb`; 0 = no limit but the memory that is there.
 
-    def __init__(self, budget_mb: int = 0) -> None:
+    `available` says how many MB are free now, None for "not known".
+    """
+
+    def __init__(self, budget_mb: int = 0, available: Callable[[], int | None] = available_mb) -> None:
         self._budget = budget_mb
+        self._available = available
         self._loaded: OrderedDict[str, _Resident[T]] = OrderedDict()
 
     @property
@@ -47,23 +52,55 @@ class Residency(Generic[T]):
         self._loaded.move_to_end(name)
         return resident.model
 
+    def reserve(self, name: str, size_mb: int) -> None:
+        """Room for a job of the loaded model `name`, beside the model. Raises OverBudget."""
+        if self._budget:
+            resident = self._loaded[name]
+            self._fit(f"a job of '{name}'", size_mb, resident.size_mb, {name})
+        self._fit_machine(f"a job of '{name}'", size_mb, {name})
+
     def clear(self) -> None:
         """Give up everything."""
         self._loaded.clear()
+        give_back()
 
     def _make_room(self, name: str, size_mb: int) -> None:
-        if not self._budget:
-            return
-        pinned = sum(resident.size_mb for resident in self._loaded.values() if resident.pinned)
+        if self._budget:
+            self._fit(f"'{name}'", size_mb, 0, set())
+        self._fit_machine(f"'{name}'", size_mb, set())
+
+    def _fit(self, what: str, size_mb: int, own_mb: int, kept: set[str]) -> None:
+        """Give up models until the budget holds `size_mb` more."""
+        pinned = sum(each.size_mb for name, each in self._loaded.items() if each.pinned and name not in kept) + own_mb
         if pinned + size_mb > self._budget:
-            beside = f" beside {pinned} MB of pinned models" if pinned else ""
+            beside = f" beside {pinned} MB of models that stay" if pinned else ""
             raise OverBudget(
-                f"'{name}' needs about {size_mb} MB{beside}, but engine.memory_mb is {self._budget}: raise it, or set it "
+                f"{what} needs about {size_mb} MB{beside}, but engine.memory_mb is {self._budget}: raise it, or set it "
                 "to 0 for no limit."
             )
-        for other, resident in list(self._loaded.items()):
-            if sum(each.size_mb for each in self._loaded.values()) + size_mb <= self._budget:
+        self._give_up(kept, lambda: sum(each.size_mb for each in self._loaded.values()) + size_mb <= self._budget)
+
+    def _fit_machine(self, what: str, size_mb: int, kept: set[str]) -> None:
+        """Give up models until the machine has `size_mb`, rather than be killed for taking them."""
+
+        def fits() -> bool:
+            free = self._available()
+            return free is None or size_mb <= free
+
+        self._give_up(kept, fits)
+        if not fits():
+            raise OverBudget(
+                f"{what} needs about {size_mb} MB, but only {self._available()} MB of memory are free: close other "
+                "programs, or use a smaller model or picture."
+            )
+
+    def _give_up(self, kept: set[str], enough: Callable[[], bool]) -> None:
+        """Drop the least recently used models until there is enough room."""
+        for name, resident in list(self._loaded.items()):
+            if enough():
                 return
-            if not resident.pinned:
-                log.info("giving up '%s' (%d MB) to make room for '%s'", other, resident.size_mb, name)
-                del self._loaded[other]
+            if not resident.pinned and name not in kept:
+                log.info("giving up '%s' (%d MB) to make room", name, resident.size_mb)
+                del self._loaded[name]
+                del resident
+                give_back()

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ log = logging.getLogger("hordenode.engine")
 
 Array = NDArray[Any]
 
+AS_REQUESTED = 1
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -93,6 +95,7 @@ class Runtime:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # ARCHITECTURE 3.15
+        options.add_session_config_entry("session.use_env_allocators", "1")
         options.log_severity_level = FATAL  # everything else arrives as an exception
         return options
 
@@ -111,6 +114,7 @@ class Session:
         self.raw = raw
         self.file = file
         self.device = device
+        self.arena = "gpu" if device in ("cuda", "tensorrt") else "cpu"
         self.inputs = {each.name: self._tensor(each) for each in raw.get_inputs()}
         self.outputs = {each.name: self._tensor(each) for each in raw.get_outputs()}
 
@@ -119,11 +123,17 @@ class Session:
         bound = self.bind(next(iter(self.outputs)))
         return bound.run(feeds)
 
-    def fetch(self, feeds: Mapping[str, Array], names: list[str]) -> list[Array]:
+    def run_last(self, feeds: Mapping[str, Array]) -> Array:
+        """As `run`, and then the arena gives back what no session uses: for the end of a job."""
+        options = _onnxruntime().RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", f"{self.arena}:0")
+        return self.fetch(feeds, [next(iter(self.outputs))], options)[0]
+
+    def fetch(self, feeds: Mapping[str, Array], names: list[str], options: Any = None) -> list[Array]:
         """Several outputs by name. Raises EngineError."""
         given = {name: np.asarray(value, self.inputs[name].dtype) for name, value in feeds.items()}
         try:
-            made: list[Array] = self.raw.run(names, given)
+            made: list[Array] = self.raw.run(names, given, options)
         except Exception as error:  # the runtime's exceptions have no base class of their own
             raise EngineError(f"{self.file}: the run failed: {_first_line(error)}") from error
         return made
@@ -193,7 +203,21 @@ def _onnxruntime() -> Any:
 
     onnxruntime.set_default_logger_severity(FATAL)
     onnxruntime.disable_telemetry_events()  # a node makes no connection that nobody asked for
+    _share_arena()
     return onnxruntime
+
+
+@cache
+def _share_arena() -> None:
+    """One arena for all sessions, grown by what is asked for.
+
+    Each session's own would keep its largest moment beside those of the others, in powers of two: 8.3 GB instead of 6.3
+    for a 512 px picture of Stable Diffusion 1.5 on CPU.
+    """
+    import onnxruntime as ort
+
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": AS_REQUESTED}))
 
 
 def _first_line(error: Exception) -> str:

@@ -39,6 +39,7 @@ class Decoder:
         self._scale, self._shift = np.float32(config.scaling_factor), np.float32(config.shift_factor or 0.0)
         self._frugal = frugal
         self.channels = config.latent_channels
+        self.width = config.block_out_channels[0]
         self.factor = 2 ** (len(config.block_out_channels) - 1)
 
     def decode(self, latent: Latent, *, seamless: bool = False) -> Pixels:
@@ -48,6 +49,8 @@ class Decoder:
         made = in_tiles(self._run, padded / self._scale + self._shift, self._tile(padded), OVERLAP)
         if not np.isfinite(made).all():
             raise ModelFileError(self._session.file, "gave values that are no numbers (NaN)", BROKEN)
+        if made.shape != (1, 3, padded.shape[2] * self.factor, padded.shape[3] * self.factor):
+            raise ModelFileError(self._session.file, f"gave {list(made.shape)} for {list(padded.shape)}", MISFIT)
         cut = around * self.factor
         inside = made[0, :, cut : made.shape[2] - cut, cut : made.shape[3] - cut]
         pixels: Pixels = np.rint((inside.transpose(1, 2, 0) + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
@@ -57,7 +60,7 @@ class Decoder:
         return TILE if self._frugal else max(latent.shape[2:])
 
     def _run(self, latent: Latent) -> Latent:
-        return self._session.run({"latent_sample": latent}).astype(np.float32)
+        return self._session.run_last({"latent_sample": latent}).astype(np.float32)
 
 
 class Encoder:
@@ -77,10 +80,14 @@ class Encoder:
         planes = np.ascontiguousarray((pixels / np.float32(127.5) - np.float32(1)).transpose(2, 0, 1)[None])
         tile = TILE * self._factor if self._frugal else max(planes.shape[2:])
         made = in_tiles(self._run, planes, tile, OVERLAP * self._factor)
+        expected = (1, self._channels, pixels.shape[0] // self._factor, pixels.shape[1] // self._factor)
+        if made.shape != expected:
+            raise ModelFileError(self._session.file, f"gave {list(made.shape)} instead of {list(expected)}", MISFIT)
         return (made - self._shift) * self._scale
 
     def _run(self, planes: Latent) -> Latent:
         return self._session.run({"sample": planes}).astype(np.float32)[:, : self._channels]
 
 
+MISFIT = "The parts of this model do not belong together, or config.json is that of another one: get the model again."
 BROKEN = "Its weights are damaged, or too large for float16: get the model again, or another export of it."

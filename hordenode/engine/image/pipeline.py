@@ -21,7 +21,7 @@ from hordenode.engine.image.samplers import SAMPLERS, Noise, StepDone
 from hordenode.engine.image.schedule import Schedule, SchedulerConfig, UnsupportedSchedule
 from hordenode.engine.image.sizes import check_size
 from hordenode.engine.image.sources import Source, latent_mask, read_source, resized
-from hordenode.engine.image.stages import Stage, enlarged, latent_size, levels, stages, step_count
+from hordenode.engine.image.stages import Stage, enlarged, latent_size, levels, stages, step_count, working_mb
 from hordenode.engine.image.unet import Unet
 from hordenode.engine.image.wrappers import Watching, keeping, seamless
 from hordenode.engine.jobs import ImageJob, ImageResult, ModelFileError, Picture, Progress, UnsupportedJob
@@ -68,18 +68,27 @@ class ImagePipeline:
             pictures.append(_finished(job, seed, pixels, source))
         return ImageResult(job.id, tuple(pictures))
 
+    def estimate_mb(self, job: ImageJob) -> int:
+        """About the memory that a job takes beside the model. Raises UnsupportedJob."""
+        self._check(job)
+        walks = self._walks(job)
+        return working_mb(walks, self._unet.config.heads, self._decoder.width, self._decoder.factor)
+
     def latents(self, job: ImageJob, source: Source | None, report: Callable[[Progress], None]) -> Iterator[Latent]:
         """One clean latent [1, C, h, w] per seed."""
-        model, factor, multiple = self._model, self._decoder.factor, self._unet.config.multiple
-        width, height = latent_size(
-            job, multiple * factor, square=model.square, min_pixels=model.min_pixels, max_pixels=model.max_pixels
-        )
-        walks = stages(job, width // factor, height // factor, self._unet.config.native_area, multiple)
+        walks = self._walks(job)
         canvas = self._canvas(walks[-1], source)
         guide = self._conditioner.guide(job.negative_prompt, job.prompt, job.clip_skip)
         clock = _Clock(job, report, sum(step_count(job.steps, walk.strength) for walk in walks))
         for seed in job.seeds:
             yield self._draw_one(job, seed, walks, guide, canvas, clock)
+
+    def _walks(self, job: ImageJob) -> tuple[Stage, ...]:
+        model, factor, multiple = self._model, self._decoder.factor, self._unet.config.multiple
+        width, height = latent_size(
+            job, multiple * factor, square=model.square, min_pixels=model.min_pixels, max_pixels=model.max_pixels
+        )
+        return stages(job, width // factor, height // factor, self._unet.config.native_area, multiple)
 
     def _draw_one(
         self, job: ImageJob, seed: int, walks: tuple[Stage, ...], guide: Guide, canvas: Canvas, clock: _Clock

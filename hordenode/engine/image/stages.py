@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from hordenode.engine.files import MB
+from hordenode.engine.image.autoencoder import TILE
 from hordenode.engine.image.denoiser import Latent
 from hordenode.engine.image.samplers import RANGE_SAMPLERS
 from hordenode.engine.image.schedule import Levels, Schedule
@@ -15,6 +17,7 @@ from hordenode.engine.image.sizes import drawn_size
 from hordenode.engine.jobs import ImageJob
 
 USUAL_AREA = 64 * 64  # latents of the pictures that Stable Diffusion 1 was trained on
+TILED_AREA = TILE * TILE
 IMG2IMG, PAINTING, HIRES = 0.75, 1.0, 0.65  # strengths where a job names none
 
 
@@ -38,6 +41,20 @@ def stages(job: ImageJob, width: int, height: int, native_area: int, multiple: i
     small = drawn_size(width, height, multiple, max_pixels=area)
     again = job.hires_fix_denoising_strength
     return Stage(*small, 1.0), Stage(width, height, HIRES if again is None else again)
+
+
+def working_mb(walks: tuple[Stage, ...], heads: tuple[int, int], per_pixel: int, factor: int) -> int:
+    """About what the largest walk takes beside the weights, in MB.
+
+    `heads`: (how many, at which halving of the latent) of the widest attention, whose scores and their softmax in
+    float32 are most of it; `per_pixel`: channels of the decoder's last block, seven of whose planes live at a time
+    (both measured on Stable Diffusion 1.5: 1.1 GB and 0.95 GB at 512 px).
+    """
+    count, level = heads
+    area = max(walk.width * walk.height for walk in walks)
+    attention = 2 * 4 * count * (area // 4**level) ** 2
+    decoding = 7 * 4 * per_pixel * min(area, TILED_AREA) * factor**2
+    return int(max(attention, decoding) // MB)
 
 
 def step_count(steps: int, strength: float) -> int:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hordenode.engine.image.autoencoder import BROKEN
 from hordenode.engine.image.graph import hidden_layers, with_outputs
 from hordenode.engine.image.prompt import Chunk, PromptTokenizer
-from hordenode.engine.jobs import UnsupportedJob
+from hordenode.engine.jobs import ModelFileError, UnsupportedJob
 from hordenode.engine.runtime import Session
 
 States = NDArray[np.float32]
@@ -72,6 +73,8 @@ class TextEncoder:
             fetch += [self._layers[-1], last]
         found = dict(zip(fetch, self._session.fetch({"input_ids": np.array(rows)}, fetch), strict=True))
         found = {name: value.astype(np.float32) for name, value in found.items()}
+        if not all(np.isfinite(value).all() for value in found.values()):
+            raise ModelFileError(self._session.file, "gave values that are no numbers (NaN)", BROKEN)
         states = found[names[0]]
         if depth > 1 and not self._penultimate:
             states = _normalised_alike(states, found[self._layers[-1]], found[last])

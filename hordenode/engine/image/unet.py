@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from hordenode.engine.files import read_json
-from hordenode.engine.image.autoencoder import BROKEN
+from hordenode.engine.image.autoencoder import BROKEN, MISFIT
 from hordenode.engine.image.denoiser import Latent, Predict
 from hordenode.engine.image.text_encoder import States
 from hordenode.engine.jobs import ModelFileError
@@ -29,12 +29,22 @@ class UnetConfig(msgspec.Struct, frozen=True):
     block_out_channels: list[int] | None = None
     sample_size: int | list[int] | None = None
     time_cond_proj_dim: int | None = None
+    attention_head_dim: int | list[int] = 8
+    down_block_types: list[str] | None = None
 
     @property
     def multiple(self) -> int:
         """Of what number the sides of a latent must be multiples: each further block halves it."""
         depth = len(self.block_out_channels) if self.block_out_channels else DEFAULT_DEPTH
         return int(2 ** (depth - 1))
+
+    @property
+    def heads(self) -> tuple[int, int]:
+        """(number of heads, halvings before it) of the attention over most places; diffusers' key means the number."""
+        kinds = self.down_block_types or ["CrossAttnDownBlock2D"]
+        level = next((index for index, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
+        count = self.attention_head_dim
+        return (count if isinstance(count, int) else count[level]), level
 
     @property
     def native_area(self) -> int:
@@ -110,8 +120,10 @@ class Unet:
         value = np.array(round(timestep) if whole else timestep, self._timestep.dtype)
         return value.reshape((1,) * len(self._timestep.shape))
 
-    def checked(self, made: Array) -> Latent:
-        """What came out, as numbers."""
+    def checked(self, made: Array, shape: tuple[int, ...]) -> Latent:
+        """What came out, as numbers of this shape. Raises ModelFileError."""
+        if made.shape != shape:
+            raise ModelFileError(self._session.file, f"gave {list(made.shape)} instead of {list(shape)}", MISFIT)
         if not np.isfinite(made).all():
             raise ModelFileError(self._session.file, "gave values that are no numbers (NaN)", BROKEN)
         return made.astype(np.float32)
@@ -148,7 +160,7 @@ class _Halves:
         whole = x if self._beside is None else np.concatenate([x, self._beside], axis=1)
         sample = np.concatenate([whole] * self._count) if self._count > 1 else whole
         made = self._bound.run({"sample": sample, "timestep": self._unet.time(timestep)})
-        return self._unet.checked(made)
+        return self._unet.checked(made, (self._count, *x.shape[1:]))
 
 
 def guidance_embedding(scale: float, size: int) -> States:

@@ -1,0 +1,240 @@
+"""Our image engine beside diffusers and optimum on the same weights: seconds per step and peak memory.
+
+    python tests/bench/image_peers.py make FOLDER                      a random-weight model of SD 1.5's size
+    python tests/bench/image_peers.py run FOLDER --size 256 --pairs 7  all engines in turn; one JSON object at the end
+
+Needs torch, diffusers and optimum-onnx beside hordenode. Every engine lives in a process of its own and waits while the
+others run. Guidance is on, so a step is two looks of the UNet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ENGINES = ("hordenode", "diffusers", "optimum")
+PROMPT = "abc"
+SCALE = 7.5
+
+Draw = Callable[[int], list[float]]  # steps -> moments at which they were done
+
+
+def hordenode(folder: Path, size: int, threads: int) -> Draw:
+    """Ours; also measures what a step spends outside of ONNX Runtime."""
+    from hordenode.catalog import ImageModel
+    from hordenode.config import EngineSettings
+    from hordenode.engine.image.pipeline import ImagePipeline
+    from hordenode.engine.jobs import ImageJob
+    from hordenode.engine.runtime import Binding, Runtime
+
+    pipeline = ImagePipeline(
+        ImageModel(name="bench", path=folder / "onnx"), Runtime(EngineSettings(threads=threads, providers=("cpu",)))
+    )
+    inside.clear()
+    plain = Binding.run
+
+    def timed(self: Binding, feeds: Any) -> Any:
+        started = time.perf_counter()
+        made = plain(self, feeds)
+        inside.append(time.perf_counter() - started)
+        return made
+
+    Binding.run = timed  # type: ignore[method-assign]
+
+    def draw(steps: int) -> list[float]:
+        moments: list[float] = []
+        job = ImageJob(
+            "job", "bench", PROMPT, width=size, height=size, steps=steps, cfg_scale=SCALE, sampler="DDIM", karras=False
+        )
+        inside.clear()
+        pipeline.draw(job, lambda progress: moments.append(time.perf_counter()))
+        return moments
+
+    return draw
+
+
+inside: list[float] = []  # seconds in each run of the UNet, the decoder's last
+
+
+def of_pipeline(pipe: Any, size: int) -> Draw:
+    pipe.set_progress_bar_config(disable=True)
+
+    def draw(steps: int) -> list[float]:
+        moments: list[float] = []
+
+        def done(pipe: Any, step: int, timestep: Any, values: Any) -> Any:
+            moments.append(time.perf_counter())
+            return values
+
+        pipe(
+            PROMPT,
+            negative_prompt="",
+            num_inference_steps=steps,
+            guidance_scale=SCALE,
+            height=size,
+            width=size,
+            callback_on_step_end=done,
+            output_type="np",
+        )
+        return moments
+
+    return draw
+
+
+def diffusers(folder: Path, size: int, threads: int) -> Draw:
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    pipe = StableDiffusionPipeline.from_pretrained(folder / "torch", safety_checker=None, requires_safety_checker=False)
+    return of_pipeline(pipe, size)
+
+
+def optimum(folder: Path, size: int, threads: int) -> Draw:
+    import onnxruntime
+    from optimum.onnxruntime import ORTStableDiffusionPipeline
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    pipe = ORTStableDiffusionPipeline.from_pretrained(folder / "onnx", session_options=options)
+    return of_pipeline(pipe, size)
+
+
+def child(engine: str, folder: Path, size: int, threads: int) -> None:
+    """Load, then for each line with a number of steps draw once and print what it took."""
+    draw = {"hordenode": hordenode, "diffusers": diffusers, "optimum": optimum}[engine](folder, size, threads)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        moments = draw(int(line))
+        taken = [after - before for before, after in itertools.pairwise(moments)]
+        step = statistics.median(taken)
+        runs = inside[: -1 or None]
+        looks = len(runs) // len(moments) if runs else 0
+        outside = None
+        if looks:
+            spent = [sum(runs[i * looks : (i + 1) * looks]) for i in range(1, len(moments))]
+            outside = statistics.median((t - s) / t for t, s in zip(taken, spent, strict=True))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(json.dumps({"step_s": step, "peak_mb": peak, "outside": outside}), flush=True)
+
+
+def run(folder: Path, size: int, threads: int, pairs: int, steps: int, engines: list[str]) -> None:
+    children = {}
+    for engine in engines:
+        command = [sys.executable, __file__, "child", str(folder), "--engine", engine, "--size", str(size)]
+        children[engine] = subprocess.Popen(
+            [*command, "--threads", str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        ask(children[engine], None)
+    found: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
+    for index in range(pairs + 1):  # the first round warms up
+        for engine in engines:
+            answer = json.loads(ask(children[engine], steps))
+            if index:
+                found[engine].append(answer)
+    for process in children.values():
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+    print(json.dumps(summary(found) | {"size": size, "threads": threads, "pairs": pairs}, indent=1))
+
+
+def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Medians, and the medians of the ratios of each round."""
+    made: dict[str, Any] = {}
+    for engine, answers in found.items():
+        made[engine] = {
+            "step_s": statistics.median(each["step_s"] for each in answers),
+            "peak_mb": answers[-1]["peak_mb"],
+        }
+        if engine != "hordenode":
+            rounds = zip(found["hordenode"], answers, strict=True)
+            made[f"hordenode/{engine}"] = statistics.median(
+                ours["step_s"] / theirs["step_s"] for ours, theirs in rounds
+            )
+    made["outside"] = statistics.median(each["outside"] for each in found["hordenode"])
+    return made
+
+
+def ask(process: subprocess.Popen[str], steps: int | None) -> str:
+    assert process.stdin is not None and process.stdout is not None
+    if steps is not None:
+        process.stdin.write(f"{steps}\n")
+        process.stdin.flush()
+    for line in process.stdout:
+        if line.startswith(("ready", "{")):
+            return line
+    raise SystemExit("an engine ended before it answered")
+
+
+def make(folder: Path) -> None:
+    """The torch half is written here, the ONNX half by optimum's own exporter."""
+    import torch
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    files = folder / "tokenizer"
+    files.mkdir(parents=True)
+    letters = [chr(code) for code in range(33, 127)]
+    words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (files / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}), encoding="utf-8")
+    (files / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    end = len(words) - 1
+    text = CLIPTextConfig(
+        hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, eos_token_id=end
+    )
+    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+    vae = AutoencoderKL(
+        block_out_channels=(128, 256, 512, 512),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=2,
+        sample_size=512,
+    )
+    schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+    StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=CLIPTextModel(text),
+        tokenizer=CLIPTokenizer(files / "vocab.json", files / "merges.txt", model_max_length=77),
+        unet=unet,
+        scheduler=DDIMScheduler(**schedule, clip_sample=False, set_alpha_to_one=False),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder / "torch")
+    command = ["export", "onnx", "--model", str(folder / "torch"), "--task", "text-to-image", str(folder / "onnx")]
+    subprocess.run([Path(sys.executable).with_name("optimum-cli"), *command], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("make", "run", "child"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--engines", nargs="+", default=list(ENGINES))
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=4)
+    given = parser.parse_args()
+    if given.what == "make":
+        make(given.folder)
+    elif given.what == "child":
+        child(given.engine, given.folder, given.size, given.threads)
+    else:
+        run(given.folder, given.size, given.threads, given.pairs, given.steps, given.engines)
+
+
+if __name__ == "__main__":
+    main()

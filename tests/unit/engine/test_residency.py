@@ -1,0 +1,75 @@
+"""Which models stay in memory, and what is said when there is no room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hordenode.engine.memory import available_mb, give_back
+from hordenode.engine.residency import OverBudget, Residency
+
+
+def unknown() -> None:
+    return None
+
+
+def test_the_least_recently_used_model_goes_first() -> None:
+    held: Residency[str] = Residency(100, unknown)
+    for name in ("a", "b", "a", "c"):
+        held.get(name, 40, name.upper)
+    assert held.names == ("a", "c")
+
+
+def test_a_pinned_model_stays_and_is_named_when_there_is_no_room() -> None:
+    held: Residency[str] = Residency(100, unknown)
+    held.get("pinned", 70, str, pinned=True)
+    held.get("b", 30, str)
+    with pytest.raises(OverBudget, match=r"'c' needs about 40 MB beside 70 MB.*engine\.memory_mb is 100"):
+        held.get("c", 40, str)
+    assert held.names == ("pinned", "b")
+
+
+def test_a_job_gets_room_from_other_models_but_not_from_its_own() -> None:
+    held: Residency[str] = Residency(100, unknown)
+    held.get("other", 30, str)
+    held.get("own", 40, str)
+    held.reserve("own", 50)
+    assert held.names == ("own",)
+    with pytest.raises(OverBudget, match="a job of 'own' needs about 70 MB beside 40 MB"):
+        held.reserve("own", 70)
+    assert held.names == ("own",)
+
+
+def test_without_a_budget_the_machine_sets_the_limit() -> None:
+    free = [50]
+    held: Residency[str] = Residency(0, lambda: free[0])
+    held.get("a", 40, str)
+    free[0] = 10
+    with pytest.raises(OverBudget, match="'b' needs about 40 MB, but only 10 MB of memory are free"):
+        held.get("b", 40, str)
+    assert held.names == ()  # what could be given up was
+
+
+def test_a_model_that_fails_to_load_is_not_kept() -> None:
+    held: Residency[str] = Residency(0, unknown)
+
+    def fail() -> str:
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError):
+        held.get("a", 1, fail)
+    assert held.names == ()
+
+
+def test_a_control_group_counts_where_it_is_tighter(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9999999 kB\nMemAvailable: 2048000 kB\n")
+    assert available_mb(meminfo, tmp_path) == 2000
+    (tmp_path / "memory.max").write_text(f"{500 * 2**20}\n")
+    (tmp_path / "memory.current").write_text(f"{100 * 2**20}\n")
+    assert available_mb(meminfo, tmp_path) == 400
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_mb(meminfo, tmp_path) == 2000
+    assert available_mb(tmp_path / "none", tmp_path) is None
+    give_back()
