@@ -64,7 +64,14 @@ class TextModel(_Model):
     parameters: float | None = None
 
 
-Model = TypeVar("Model", ImageModel, TextModel)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyModel(_Model):
+    """An image classifier in ONNX that checks pictures. `threshold`: from which probability one is unsafe."""
+
+    threshold: float = 0.5
+
+
+Model = TypeVar("Model", ImageModel, TextModel, SafetyModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Catalog:
 
     image: dict[str, ImageModel] = field(default_factory=dict)
     text: dict[str, TextModel] = field(default_factory=dict)
+    safety: dict[str, SafetyModel] = field(default_factory=dict)
 
 
 def load_catalog(data_dir: Path | None = None) -> Catalog:
@@ -82,7 +90,7 @@ def load_catalog(data_dir: Path | None = None) -> Catalog:
     if own is None or not own.exists():
         return catalog
     more = read_catalog(own, own.parent)
-    return Catalog(image=catalog.image | more.image, text=catalog.text | more.text)
+    return Catalog(image=catalog.image | more.image, text=catalog.text | more.text, safety=catalog.safety | more.safety)
 
 
 def packaged_file() -> Path:
@@ -97,10 +105,11 @@ def read_catalog(file: Path, base: Path) -> Catalog:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CatalogError(f"{file}: {error}") from error
-    _refuse_unknown(file, "", content, ("image", "text"))
+    _refuse_unknown(file, "", content, ("image", "text", "safety"))
     return Catalog(
         image=_entries(file, base, "image", content.get("image", {}), ImageModel),
         text=_entries(file, base, "text", content.get("text", {}), TextModel),
+        safety=_entries(file, base, "safety", content.get("safety", {}), SafetyModel),
     )
 
 

@@ -12,7 +12,17 @@ from hordenode.config import EngineSettings
 from hordenode.engine.backends import Report
 from hordenode.engine.files import size_mb, verify
 from hordenode.engine.image.pipeline import ImagePipeline
-from hordenode.engine.jobs import EngineError, ImageJob, Job, ModelInfo, ProviderReport, Result, UnknownModel
+from hordenode.engine.image.safety import Safety
+from hordenode.engine.jobs import (
+    EngineError,
+    ImageJob,
+    ImageResult,
+    Job,
+    ModelInfo,
+    ProviderReport,
+    Result,
+    UnknownModel,
+)
 from hordenode.engine.memory import available_mb
 from hordenode.engine.residency import Residency
 from hordenode.engine.runtime import Runtime
@@ -32,6 +42,8 @@ class OnnxBackend:
         self._runtime = Runtime(settings)
         self._residency: Residency[Pipeline] = Residency(settings.memory_mb, self._free_mb)
         self._image = {name: model for name, model in catalog.image.items() if _is_there(model)}
+        self._safety_model = next(iter(catalog.safety.values()), None)
+        self._safety: Safety | None = None
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
 
     def models(self) -> tuple[ModelInfo, ...]:
@@ -64,13 +76,24 @@ class OnnxBackend:
             pipeline = self._pipeline(model)
             assert isinstance(pipeline, ImagePipeline)
             self._residency.reserve(f"image {model.name}", pipeline.estimate_mb(job))
-            return pipeline.draw(job, report)
+            return self._checked(job, pipeline.draw(job, report))
         pipeline = self._pipeline(_find(self._text, job))
         assert isinstance(pipeline, TextPipeline)
         return pipeline.write(job, report)
 
     def close(self) -> None:
         self._residency.clear()
+
+    def _checked(self, job: ImageJob, made: ImageResult) -> ImageResult:
+        """With the verdict of the safety model, where there is one."""
+        if self._safety_model is None:
+            return made
+        if self._safety is None:
+            verify(self._safety_model.path, self._safety_model.sha256)
+            self._safety = Safety(self._safety_model, self._runtime)
+        safety = self._safety
+        images = tuple(safety.checked(picture, censor=job.censor_nsfw) for picture in made.images)
+        return ImageResult(made.id, images)
 
     def _free_mb(self) -> int | None:
         """Of main memory; that of a GPU is only known to its driver."""
