@@ -89,7 +89,10 @@ class EngineSettings:
     enabled: bool = option(True, "Whether this node generates by itself; off, it only coordinates workers.")
     backend: str = option("onnx", "Which engine: onnx, or fake (instant, for trying things out).")
     threads: int = option(0, "CPU threads for generation; 0 means one per core.")
-    providers: tuple[str, ...] = option(("cuda", "cpu"), "Where to generate, in order of preference.")
+    providers: tuple[str, ...] = option(
+        ("cuda", "cpu"),
+        "Where to generate, in order of preference; also tensorrt, migraphx, rocm, directml, coreml, openvino.",
+    )
     memory_mb: int = option(0, "Memory for loaded models in MB; 0 means no limit.")
 
 

@@ -16,9 +16,27 @@ from typing import Any
 
 from hordenode.engine.jobs import EngineError, ProviderReport
 
-PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
-# Read, not measured: the default convolution search tries every algorithm for each new size.
-OPTIONS: dict[str, dict[str, str]] = {"cuda": {"cudnn_conv_algo_search": "HEURISTIC"}}
+PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+NVIDIA = ("tensorrt", "cuda")
+# Read, not measured: the default convolution search tries every algorithm for each new size; TensorRT builds an engine
+# per size, which takes minutes, so it keeps what it built.
+OPTIONS: dict[str, dict[str, str]] = {
+    "cuda": {"cudnn_conv_algo_search": "HEURISTIC"},
+    "tensorrt": {"trt_fp16_enable": "1", "trt_engine_cache_enable": "1"},
+}
+MISSING = {
+    "tensorrt": "the TensorRT libraries were not found",
+    "cuda": "the CUDA and cuDNN libraries were not found; the package extra 'cuda' installs them",
+}
 FATAL = 4
 
 # y = -x, one float: an ONNX model small enough to stand here.
@@ -66,16 +84,30 @@ def _trouble(ort: Any, name: str) -> str | None:
         return f"this build of ONNX Runtime has no {PROVIDERS[name]}"
     if name == "cpu":
         return None
-    if not _loads("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"):
-        return "no NVIDIA driver was found"
+    if name in NVIDIA:
+        if not _loads("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"):
+            return "no NVIDIA driver was found"
+        _preload(ort)
+    return _probe(ort, name)
+
+
+def _preload(ort: Any) -> None:
+    """Load the libraries that the package extra brought."""
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
         ort.preload_dlls()
+
+
+def _probe(ort: Any, name: str) -> str | None:
+    """Run nothing, but ask which provider a session really got."""
     options = ort.SessionOptions()
     options.log_severity_level = FATAL
-    session = ort.InferenceSession(_PROBE, options, providers=[PROVIDERS[name], PROVIDERS["cpu"]])
+    try:
+        session = ort.InferenceSession(_PROBE, options, providers=[PROVIDERS[name], PROVIDERS["cpu"]])
+    except Exception as error:  # the runtime's exceptions have no base class of their own
+        return f"it does not start ({str(error).splitlines()[0]})"
     if PROVIDERS[name] in session.get_providers():
         return None
-    return "the CUDA and cuDNN libraries were not found; the package extra 'cuda' installs them"
+    return MISSING.get(name, "no device for it was found")
 
 
 def _loads(library: str) -> bool:

@@ -24,6 +24,7 @@ log = logging.getLogger("hordenode.engine")
 Array = NDArray[Any]
 
 AS_REQUESTED = 1
+MEMORY = {"cuda": "cuda", "tensorrt": "cuda"}  # where buffers lie, by provider; elsewhere in main memory
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -68,6 +69,8 @@ class Runtime:
             raise ModelFileError(file, "is missing", RESTORE)
         ort = _onnxruntime()
         providers: list[Any] = [(choice.runtime_name, choice.options)]
+        if choice.name == "tensorrt":
+            providers.append("CUDAExecutionProvider")
         if choice.name != "cpu":
             providers.append("CPUExecutionProvider")  # for operators that the other one lacks
         try:
@@ -79,7 +82,7 @@ class Runtime:
             raw = ort.InferenceSession(str(file) if model is None else model, options, providers=providers)
         except Exception as error:  # the runtime's exceptions have no base class of their own
             raise ModelFileError(file, f"cannot be loaded ({_first_line(error)})", RESTORE) from error
-        return Session(raw, file, choice.name)
+        return Session(raw, file, MEMORY.get(choice.name, "cpu"))
 
     def _choice(self) -> tuple[Choice, ProviderReport]:
         with self._choosing:
@@ -114,7 +117,7 @@ class Session:
         self.raw = raw
         self.file = file
         self.device = device
-        self.arena = "gpu" if device in ("cuda", "tensorrt") else "cpu"
+        self.arena = "gpu" if device == "cuda" else "cpu"
         self.inputs = {each.name: self._tensor(each) for each in raw.get_inputs()}
         self.outputs = {each.name: self._tensor(each) for each in raw.get_outputs()}
 

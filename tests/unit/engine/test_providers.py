@@ -1,0 +1,33 @@
+"""Which provider generates, and the reason for each that does not, asked of the real runtime."""
+
+from __future__ import annotations
+
+import onnxruntime
+import pytest
+
+from hordenode.config import EngineSettings
+from hordenode.engine.jobs import EngineError
+from hordenode.engine.providers import PROVIDERS, choose
+from hordenode.engine.runtime import Runtime
+
+
+def test_the_first_that_works_is_used_and_the_others_are_explained() -> None:
+    report = Runtime(EngineSettings(providers=tuple(PROVIDERS), threads=1)).report()
+    before = list(PROVIDERS)[: list(PROVIDERS).index(report.provider)]
+    assert [name for name, _ in report.refused] == before
+    assert all(reason for _, reason in report.refused)
+
+
+def test_a_provider_that_is_not_built_in_says_so() -> None:
+    missing = next(name for name, full in PROVIDERS.items() if full not in onnxruntime.get_available_providers())
+    choice, report = choose(onnxruntime, (missing, "cpu"), 1)
+    assert choice.name == "cpu"
+    assert report.refused == ((missing, f"this build of ONNX Runtime has no {PROVIDERS[missing]}"),)
+
+
+def test_without_any_that_works_the_setting_is_named() -> None:
+    missing = next(name for name, full in PROVIDERS.items() if full not in onnxruntime.get_available_providers())
+    with pytest.raises(EngineError, match=r"engine\.providers: none of them works here .*Add 'cpu'"):
+        choose(onnxruntime, (missing,), 1)
+    with pytest.raises(EngineError, match="unknown provider 'gpu'"):
+        choose(onnxruntime, ("gpu",), 1)
