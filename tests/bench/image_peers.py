@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ SCALE = 7.5
 Draw = Callable[[int], list[float]]  # steps -> moments at which they were done
 
 
-def hordenode(folder: Path, size: int, threads: int) -> Draw:
+def hordenode(folder: Path, size: int, threads: int, device: str, batch: int) -> Draw:
     """Ours; also measures what a step spends outside of ONNX Runtime."""
     from hordenode.catalog import ImageModel
     from hordenode.config import EngineSettings
@@ -36,9 +37,8 @@ def hordenode(folder: Path, size: int, threads: int) -> Draw:
     from hordenode.engine.jobs import ImageJob
     from hordenode.engine.runtime import Binding, Runtime
 
-    pipeline = ImagePipeline(
-        ImageModel(name="bench", path=folder / "onnx"), Runtime(EngineSettings(threads=threads, providers=("cpu",)))
-    )
+    settings = EngineSettings(threads=threads, providers=(device,))
+    pipeline = ImagePipeline(ImageModel(name="bench", path=folder / "onnx"), Runtime(settings))
     inside.clear()
     plain = Binding.run
 
@@ -52,9 +52,8 @@ def hordenode(folder: Path, size: int, threads: int) -> Draw:
 
     def draw(steps: int) -> list[float]:
         moments: list[float] = []
-        job = ImageJob(
-            "job", "bench", PROMPT, width=size, height=size, steps=steps, cfg_scale=SCALE, sampler="DDIM", karras=False
-        )
+        job = ImageJob("job", "bench", PROMPT, width=size, height=size, steps=steps, cfg_scale=SCALE, sampler="DDIM")
+        job = replace(job, karras=False, seeds=tuple(range(batch)))
         inside.clear()
         pipeline.draw(job, lambda progress: moments.append(time.perf_counter()))
         return moments
@@ -65,7 +64,7 @@ def hordenode(folder: Path, size: int, threads: int) -> Draw:
 inside: list[float] = []  # seconds in each run of the UNet, the decoder's last
 
 
-def of_pipeline(pipe: Any, size: int) -> Draw:
+def of_pipeline(pipe: Any, size: int, batch: int) -> Draw:
     pipe.set_progress_bar_config(disable=True)
 
     def draw(steps: int) -> list[float]:
@@ -80,6 +79,7 @@ def of_pipeline(pipe: Any, size: int) -> Draw:
             negative_prompt="",
             num_inference_steps=steps,
             guidance_scale=SCALE,
+            num_images_per_prompt=batch,
             height=size,
             width=size,
             callback_on_step_end=done,
@@ -90,34 +90,40 @@ def of_pipeline(pipe: Any, size: int) -> Draw:
     return draw
 
 
-def diffusers(folder: Path, size: int, threads: int) -> Draw:
+def diffusers(folder: Path, size: int, threads: int, device: str, batch: int) -> Draw:
     import torch
-    from diffusers import StableDiffusionPipeline
+    from diffusers import DiffusionPipeline
 
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
-    pipe = StableDiffusionPipeline.from_pretrained(folder / "torch", safety_checker=None, requires_safety_checker=False)
-    return of_pipeline(pipe, size)
+    kind = torch.float32 if device == "cpu" else torch.float16
+    pipe = DiffusionPipeline.from_pretrained(folder / "torch", torch_dtype=kind).to(device)
+    if device != "cpu":
+        pipe.unet = torch.compile(pipe.unet, mode="reduce-overhead", fullgraph=True)
+    return of_pipeline(pipe, size, batch)
 
 
-def optimum(folder: Path, size: int, threads: int) -> Draw:
+def optimum(folder: Path, size: int, threads: int, device: str, batch: int) -> Draw:
     import onnxruntime
-    from optimum.onnxruntime import ORTStableDiffusionPipeline
+    from optimum.onnxruntime import ORTDiffusionPipeline
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    pipe = ORTStableDiffusionPipeline.from_pretrained(folder / "onnx", session_options=options)
-    return of_pipeline(pipe, size)
+    provider = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
+    pipe = ORTDiffusionPipeline.from_pretrained(folder / "onnx", session_options=options, provider=provider)
+    return of_pipeline(pipe, size, batch)
 
 
-def child(engine: str, folder: Path, size: int, threads: int) -> None:
+def child(engine: str, folder: Path, size: int, threads: int, device: str, batch: int) -> None:
     """Load, then for each line with a number of steps draw once and print what it took."""
-    draw = {"hordenode": hordenode, "diffusers": diffusers, "optimum": optimum}[engine](folder, size, threads)
+    draw = {"hordenode": hordenode, "diffusers": diffusers, "optimum": optimum}[engine](
+        folder, size, threads, device, batch
+    )
     print("ready", flush=True)
     for line in sys.stdin:
         moments = draw(int(line))
         taken = [after - before for before, after in itertools.pairwise(moments)]
-        step = statistics.median(taken)
+        step = statistics.median(taken) / (1 if engine == "hordenode" else batch)  # ours draws one by one
         runs = inside[: -1 or None]
         looks = len(runs) // len(moments) if runs else 0
         outside = None
@@ -128,10 +134,12 @@ def child(engine: str, folder: Path, size: int, threads: int) -> None:
         print(json.dumps({"step_s": step, "peak_mb": peak, "outside": outside}), flush=True)
 
 
-def run(folder: Path, size: int, threads: int, pairs: int, steps: int, engines: list[str]) -> None:
+def run(folder: Path, given: argparse.Namespace) -> None:
+    size, threads, pairs, steps, engines = given.size, given.threads, given.pairs, given.steps, given.engines
     children = {}
     for engine in engines:
         command = [sys.executable, __file__, "child", str(folder), "--engine", engine, "--size", str(size)]
+        command += ["--device", given.device, "--batch", str(given.batch)]
         children[engine] = subprocess.Popen(
             [*command, "--threads", str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -146,7 +154,13 @@ def run(folder: Path, size: int, threads: int, pairs: int, steps: int, engines: 
         assert process.stdin is not None
         process.stdin.close()
         process.wait()
-    print(json.dumps(summary(found) | {"size": size, "threads": threads, "pairs": pairs}, indent=1))
+    print(
+        json.dumps(
+            summary(found)
+            | {"size": size, "threads": threads, "pairs": pairs, "device": given.device, "batch": given.batch},
+            indent=1,
+        )
+    )
 
 
 def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -177,7 +191,7 @@ def ask(process: subprocess.Popen[str], steps: int | None) -> str:
     raise SystemExit("an engine ended before it answered")
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, device: str) -> None:
     """The torch half is written here, the ONNX half by optimum's own exporter."""
     import torch
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -213,7 +227,9 @@ def make(folder: Path) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder / "torch")
-    command = ["export", "onnx", "--model", str(folder / "torch"), "--task", "text-to-image", str(folder / "onnx")]
+    command = ["export", "onnx", "--model", str(folder / "torch"), "--task", "text-to-image"]
+    command += [] if device == "cpu" else ["--device", device, "--dtype", "fp16"]
+    command.append(str(folder / "onnx"))
     subprocess.run([Path(sys.executable).with_name("optimum-cli"), *command], check=True)
 
 
@@ -227,13 +243,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--batch", type=int, default=1)
     given = parser.parse_args()
     if given.what == "make":
-        make(given.folder)
+        make(given.folder, given.device)
     elif given.what == "child":
-        child(given.engine, given.folder, given.size, given.threads)
+        child(given.engine, given.folder, given.size, given.threads, given.device, given.batch)
     else:
-        run(given.folder, given.size, given.threads, given.pairs, given.steps, given.engines)
+        run(given.folder, given)
 
 
 if __name__ == "__main__":
