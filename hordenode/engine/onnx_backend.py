@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import TypeVar
@@ -15,6 +16,7 @@ from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.jobs import EngineError, ImageJob, Job, ModelInfo, ProviderReport, Result, UnknownModel
 from hordenode.engine.residency import Residency
 from hordenode.engine.runtime import Runtime
+from hordenode.engine.text.batches import TextBatches
 from hordenode.engine.text.pipeline import TextPipeline
 
 log = logging.getLogger("hordenode.engine")
@@ -32,11 +34,13 @@ class OnnxBackend:
         self._residency: Residency[Pipeline] = Residency(settings.memory_mb)
         self._image = {name: model for name, model in catalog.image.items() if _is_there(model)}
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
+        self._loading = threading.Lock()  # images and texts run on a thread each
+        self.texts = TextBatches(self._text_pipeline)
 
     def models(self) -> tuple[ModelInfo, ...]:
         image = [ModelInfo("image", name, model.baseline) for name, model in self._image.items()]
         text = [
-            ModelInfo("text", name, context=model.context, parameters=model.parameters)
+            ModelInfo("text", name, context=model.context, parameters=model.parameters, max_batch=model.max_batch)
             for name, model in self._text.items()
         ]
         return (*image, *text)
@@ -59,19 +63,23 @@ class OnnxBackend:
             pipeline = self._pipeline(_find(self._image, job))
             assert isinstance(pipeline, ImagePipeline)
             return pipeline.draw(job, report)
-        pipeline = self._pipeline(_find(self._text, job))
-        assert isinstance(pipeline, TextPipeline)
-        return pipeline.write(job, report)
+        return self._text_pipeline(job).write(job, report)
 
     def close(self) -> None:
         self._residency.clear()
 
+    def _text_pipeline(self, job: Job) -> TextPipeline:
+        pipeline = self._pipeline(_find(self._text, job))
+        assert isinstance(pipeline, TextPipeline)
+        return pipeline
+
     def _pipeline(self, model: Model) -> Pipeline:
         kind = "image" if isinstance(model, ImageModel) else "text"
         size = model.vram_mb or size_mb(model.path)
-        return self._residency.get(
-            f"{kind} {model.name}", size, lambda: self._load(model), pinned=model.residency == "pinned"
-        )
+        with self._loading:
+            return self._residency.get(
+                f"{kind} {model.name}", size, lambda: self._load(model), pinned=model.residency == "pinned"
+            )
 
     def _load(self, model: Model) -> Pipeline:
         started = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 from msgspec import UNSET
 from PIL import Image
@@ -16,6 +15,12 @@ from hordenode.protocol.common import ImageGenMetadata
 WEBP_QUALITY = 95
 UPLOADED = "R2"
 NEGATIVE_MARK = "###"
+# Named alike on the wire and by the engine.
+KOBOLD = (
+    *("temperature", "dynatemp_range", "dynatemp_exponent", "smoothing_factor", "sampler_order"),
+    *("top_k", "top_p", "top_a", "min_p", "tfs", "typical", "rep_pen", "rep_pen_range", "rep_pen_slope"),
+    *("frmtadsnsp", "frmtrmblln", "frmtrmspch", "frmttriminc", "singleline", "use_default_badwordsids"),
+)
 
 
 def engine_image_job(job: wire_image.ImageJob, priority: int) -> ImageJob:
@@ -42,14 +47,7 @@ def engine_image_job(job: wire_image.ImageJob, priority: int) -> ImageJob:
 def engine_text_job(job: wire_text.TextJob, job_id: str, seed: int, priority: int) -> TextJob:
     """The engine's job for one id of a popped one; parameters that were not given take the engine's defaults."""
     payload = job.payload
-    given: dict[str, Any] = {
-        "temperature": payload.temperature,
-        "top_k": payload.top_k,
-        "top_p": payload.top_p,
-        "min_p": payload.min_p,
-        "rep_pen": payload.rep_pen,
-        "rep_pen_range": payload.rep_pen_range,
-    }
+    given = {name: getattr(payload, name) for name in KOBOLD}
     return TextJob(
         id=job_id,
         model=job.model or "",
