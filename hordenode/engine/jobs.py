@@ -33,7 +33,8 @@ class TextJob:
 
     `temperature` 0 takes the likeliest token; `rep_pen_range` 0 looks back over everything. `sampler_order` in
     KoboldAI's numbers: 0 top_k, 1 top_a, 2 top_p and min_p, 3 tfs, 4 typical, 5 temperature, 6 penalties.
-    `logit_bias`: (token, what is added to its logit). `user`: whose turn it is, where several wait.
+    `logit_bias`: (token, what is added to its logit). `mirostat_tau`, in bits, takes the place of all filters but the
+    temperature. `dry_range` 0 looks back over everything. `user`: whose turn it is, where several wait.
     """
 
     id: str
@@ -58,6 +59,15 @@ class TextJob:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
+    mirostat_tau: float = 0.0
+    mirostat_eta: float = 0.1
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_range: int = 0
+    dry_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
     sampler_order: tuple[int, ...] = (6, 0, 1, 3, 4, 2, 5)
     stop_sequences: tuple[str, ...] = ()
     frmtadsnsp: bool = False

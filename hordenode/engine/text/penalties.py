@@ -11,6 +11,8 @@ from hordenode.engine.jobs import TextJob
 
 Row = NDArray[np.float64]
 
+LONGEST = 50  # tokens of a repeated stretch that are counted: by then the penalty rules out anything
+
 
 def repetition(logits: Row, seen: Sequence[int], job: TextJob) -> Row:
     """Make tokens that were seen less likely (Keskar et al. 2019, section 4.1), the older the less where there is a slope.
@@ -39,3 +41,26 @@ def presence_and_frequency(logits: Row, written: Sequence[int], job: TextJob) ->
     changed = logits.copy()
     changed[ids] -= job.presence_penalty + job.frequency_penalty * counts
     return changed
+
+
+def dont_repeat(logits: Row, tokens: Sequence[int], breakers: frozenset[int], job: TextJob) -> Row:
+    """Take off multiplier · base^(n - allowed) from what would go on with a repeated stretch of n tokens (DRY, 2024)."""
+    seen = tokens[-job.dry_range :]
+    changed = logits.copy()
+    for token, length in _repeats(seen, breakers).items():
+        if length >= job.dry_allowed_length:
+            changed[token] -= job.dry_multiplier * job.dry_base ** (length - job.dry_allowed_length)
+    return changed
+
+
+def _repeats(tokens: Sequence[int], breakers: frozenset[int]) -> dict[int, int]:
+    """For each token that once followed the present ending: how many tokens of the ending stood before it."""
+    last = len(tokens) - 1
+    longest: dict[int, int] = {}
+    for at in range(last):
+        length = 0
+        while length <= min(at, LONGEST) and tokens[at - length] == tokens[last - length] not in breakers:
+            length += 1
+        if length:
+            longest[tokens[at + 1]] = max(length, longest.get(tokens[at + 1], 0))
+    return longest

@@ -41,7 +41,14 @@ class TextPipeline:
         window = fit(ids, job, self._context, self._config.model.bos_token_id)
         sequence = Sequence(job, window, self._config.ends, self._tokenizer)
         banned = tuple(sorted(self._config.ends)) if job.use_default_badwordsids else ()
-        self.batch.add(sequence, Draft(job, sequence.tokens, len(window.prompt), seeded(job.seed), banned))
+        breakers = self._breakers(job) if job.dry_multiplier > 0 else frozenset()
+        draft = Draft(job, sequence.tokens, len(window.prompt), seeded(job.seed), banned, breakers)
+        self.batch.add(sequence, draft)
+
+    def _breakers(self, job: TextJob) -> frozenset[int]:
+        """The last token of each breaker."""
+        encoded = (self._tokenizer.encode(text, add_special_tokens=False).ids for text in job.dry_breakers)
+        return frozenset(ids[-1] for ids in encoded if ids)
 
     def write(self, job: TextJob, report: Report) -> TextResult:
         """Continue the prompt, alone. Raises UnsupportedJob, EngineError and what `report` raises."""

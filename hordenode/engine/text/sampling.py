@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -16,13 +16,18 @@ from hordenode.engine.text.samplers import Column, Logits
 
 ORDER = (6, 0, 1, 3, 4, 2, 5)
 TEMPERATURE, PENALTIES = 5, 6
+NOT_NEGATIVE = (
+    *("temperature", "dynatemp_range", "smoothing_factor", "top_k", "top_a", "min_p", "rep_pen_slope"),
+    *("mirostat_tau", "xtc_probability", "dry_multiplier", "dry_base"),
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """What sampling knows of a text: its settings, its tokens of which the first `prompt` were given, its randomness.
 
-    `banned`: tokens that may not come.
+    `banned`: tokens that may not come; `breakers`: where a repetition ends; `surprise`: the most that mirostat lets
+    through now, in bits.
     """
 
     job: TextJob
@@ -30,6 +35,11 @@ class Draft:
     prompt: int
     random: np.random.Generator
     banned: tuple[int, ...] = ()
+    breakers: frozenset[int] = frozenset()
+    surprise: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.surprise = 2 * self.job.mirostat_tau
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ FILTERS: dict[int, tuple[_Filter, ...]] = {
 
 def check(job: TextJob) -> None:
     """Raises UnsupportedJob for settings that mean nothing."""
-    for name in ("temperature", "dynatemp_range", "smoothing_factor", "top_k", "top_a", "min_p", "rep_pen_slope"):
+    for name in NOT_NEGATIVE:
         if not getattr(job, name) >= 0:
             raise UnsupportedJob(f"{name} is {getattr(job, name)}; it must be 0 or more.")
     if not job.rep_pen > 0:
@@ -85,6 +95,8 @@ def _by_order(drafts: Sequence[Draft]) -> dict[tuple[int, ...], list[int]]:
     for row, draft in enumerate(drafts):
         job = draft.job
         order = _full(job.sampler_order) if job.temperature > 0 else (PENALTIES,)
+        if job.temperature > 0 and job.mirostat_tau > 0:
+            order = (PENALTIES, TEMPERATURE)
         groups.setdefault(order, []).append(row)
     return groups
 
@@ -98,16 +110,40 @@ def _full(order: tuple[int, ...]) -> tuple[int, ...]:
 def _pick(logits: Logits, drafts: list[Draft], order: tuple[int, ...]) -> list[int]:
     for row, draft in enumerate(drafts):
         _bias(logits[row], draft)
-    for number in order:
+    tokens: NDArray[np.int64] | None = None
+    for at, number in enumerate(order):
         if number == PENALTIES:
             _penalise(logits, drafts)
             continue
         for each in FILTERS[number]:
             logits = _filter(logits, drafts, each)
+        # Penalties need all columns; after them, what is out is left out.
+        if tokens is None and PENALTIES in order[:at] and (small := samplers.compact(logits)) is not None:
+            logits, tokens = small
     if TEMPERATURE not in order:
         return [int(token) for token in logits.argmax(axis=1)]
+    drawn = _draw(logits, drafts)
+    return drawn if tokens is None else [int(tokens[row, column]) for row, column in enumerate(drawn)]
+
+
+def _draw(logits: Logits, drafts: list[Draft]) -> list[int]:
+    """What comes after any order: XTC, mirostat's bound and the dice. Returns columns."""
+    lucky = [row for row, draft in enumerate(drafts) if 0 < draft.job.xtc_probability > draft.random.random()]
+    if lucky:
+        threshold = _column([drafts[row].job for row in lucky], "xtc_threshold")
+        logits[lucky] = samplers.exclude_top(logits[lucky], threshold)
+    bounded = [row for row, draft in enumerate(drafts) if draft.job.mirostat_tau > 0]
+    if bounded:
+        most = np.array([[drafts[row].surprise] for row in bounded])
+        logits[bounded] = samplers.keep_unsurprising(logits[bounded], most)
+    chances = samplers.softmax(logits) if bounded else samplers.weigh(logits)
     points = np.array([draft.random.random() for draft in drafts])
-    return [int(token) for token in samplers.draw(samplers.softmax(logits), points)]
+    tokens = [int(token) for token in samplers.draw(chances, points)]
+    for row in bounded:
+        job = drafts[row].job
+        observed = -float(np.log2(chances[row, tokens[row]]))
+        drafts[row].surprise -= job.mirostat_eta * (observed - job.mirostat_tau)
+    return tokens
 
 
 def _filter(logits: Logits, drafts: list[Draft], filter_: _Filter) -> Logits:
@@ -141,3 +177,5 @@ def _penalise(logits: Logits, drafts: list[Draft]) -> None:
             logits[row] = penalties.repetition(logits[row], draft.tokens, job)
         if job.presence_penalty or job.frequency_penalty:
             logits[row] = penalties.presence_and_frequency(logits[row], draft.tokens[draft.prompt :], job)
+        if job.dry_multiplier > 0:
+            logits[row] = penalties.dont_repeat(logits[row], draft.tokens, draft.breakers, job)

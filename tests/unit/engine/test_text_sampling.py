@@ -74,6 +74,20 @@ def tail_free(row: Any, share: float) -> set[int]:
     return kept
 
 
+def unsurprising(row: Any, most: float) -> set[int]:
+    chances = chances_of(row)
+    likeliest = chances.index(max(chances))
+    return {likeliest} | {token for token, chance in enumerate(chances) if -math.log2(chance) <= most}
+
+
+def without_top(row: Any, threshold: float) -> set[int]:
+    chances = chances_of(row)
+    top = sorted(
+        (token for token, chance in enumerate(chances) if chance >= threshold), key=lambda token: chances[token]
+    )
+    return set(range(len(row))) - set(top[1:])
+
+
 @pytest.mark.parametrize(
     ("sampler", "plain", "values"),
     [
@@ -82,6 +96,8 @@ def tail_free(row: Any, share: float) -> set[int]:
         (samplers.keep_min_p, min_p, (0.01, 0.05, 0.1, 0.3, 0.9, 1.0)),
         (samplers.keep_top_p, top_p, (0.001, 0.1, 0.5, 0.8, 0.95, 0.999)),
         (samplers.keep_typical, typical, (0.01, 0.1, 0.4, 0.7, 0.9, 0.99)),
+        (samplers.keep_unsurprising, unsurprising, (0.5, 1.0, 2.0, 3.0, 5.0, 9.0)),
+        (samplers.exclude_top, without_top, (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)),
         (samplers.keep_tail_free, tail_free, (0.01, 0.2, 0.5, 0.8, 0.95, 0.99)),
     ],
 )
@@ -138,6 +154,41 @@ def test_presence_and_frequency_count_what_was_written() -> None:
     np.testing.assert_allclose(penalties.presence_and_frequency(LOGITS[2], [4, 8, 4, 4], job), expected)
 
 
+def test_dry_looks_for_what_would_go_on_as_before() -> None:
+    """The ending 1 2 3 stood there before 4, and 3 alone before 9; a breaker makes the first a match of two."""
+    tokens = [1, 2, 3, 4, 7, 3, 9, 1, 2, 3]
+    job = replace(JOB, dry_multiplier=0.8, dry_base=2.0, dry_allowed_length=1)
+    expected = LOGITS[3].copy()
+    expected[4] -= 0.8 * 2.0**2
+    expected[9] -= 0.8
+    np.testing.assert_allclose(penalties.dont_repeat(LOGITS[3], tokens, frozenset(), job), expected)
+    expected[4] += 0.8 * 2.0
+    np.testing.assert_allclose(penalties.dont_repeat(LOGITS[3], tokens, frozenset({1}), job), expected)
+
+
+def test_mirostat_steers_to_its_surprise() -> None:
+    """The mean surprise of what was written comes near to tau, from flat logits and from steep ones."""
+    for scale in (1.0, 2.0):
+        row = (np.random.default_rng(8).normal(0, scale, (1, 400))).astype(np.float32)
+        chances = chances_of(row[0].astype(np.float64))
+        text = draft(4, mirostat_tau=4.0, mirostat_eta=0.1)
+        written = [pick(row, [text])[0] for _ in range(600)]
+        kept = unsurprising(row[0].astype(np.float64), text.surprise)
+        whole = sum(chances[token] for token in kept)
+        mean = sum(-math.log2(chances[token] / whole) for token in written[200:]) / 400
+        assert abs(mean - 4.0) < 0.35
+
+
+def test_top_choices_go_as_often_as_asked() -> None:
+    row = np.log(np.array([[0.5, 0.3, 0.2]])).astype(np.float32)
+    always = {pick(row, [draft(seed, xtc_probability=1.0, xtc_threshold=0.25)])[0] for seed in range(80)}
+    assert always == {1, 2}
+    many = pick(
+        np.repeat(row, 4000, axis=0), [draft(seed, xtc_probability=0.5, xtc_threshold=0.25) for seed in range(4000)]
+    )
+    assert abs(many.count(0) / 4000 - 0.25) < 0.03
+
+
 def draft(seed: int, **settings: Any) -> Draft:
     tokens = [1, 2, 3, seed % SIZE, 5]
     return Draft(replace(JOB, seed=seed, **settings), tokens, 2, seeded(seed))
@@ -149,6 +200,8 @@ EVERYTHING: list[dict[str, Any]] = [
     {"top_k": 5, "top_p": 0.9},
     {"top_a": 0.2, "tfs": 0.9, "rep_pen": 1.3, "sampler_order": (5, 4, 3, 2, 1, 0, 6)},
     {"typical": 0.8, "min_p": 0.05, "presence_penalty": 0.3},
+    {"mirostat_tau": 3.0},
+    {"xtc_probability": 0.5, "dry_multiplier": 0.8, "dry_allowed_length": 0},
     {"dynatemp_range": 0.5, "smoothing_factor": 0.2, "logit_bias": ((4, 3.0),)},
 ]
 
