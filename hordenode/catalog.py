@@ -58,9 +58,13 @@ class ImageModel(_Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextModel(_Model):
-    """A folder in the ONNX Runtime GenAI layout. `context` in tokens, `parameters` in billions."""
+    """A folder in the ONNX Runtime GenAI layout. `context` in tokens, `parameters` in billions.
+
+    `max_batch`: how many texts are written side by side; each may take memory for a whole context.
+    """
 
     context: Annotated[int, msgspec.Meta(ge=1)] = 2048
+    max_batch: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     parameters: float | None = None
 
 

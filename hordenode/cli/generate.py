@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from hordenode.config import Settings
 if TYPE_CHECKING:
     from hordenode.client.base import HordeClient
     from hordenode.embedding import ImageAsk, TextAsk
+    from hordenode.node import Node
+    from hordenode.ops.events import JobProgress
     from hordenode.protocol.common import RequestAccepted, RequestCheck
 
 POLL_S = 0.2
@@ -85,11 +87,11 @@ def image(prompt: str, output: Path, horde: str | None, key: str | None, **optio
 @config_option
 @explained
 def text(prompt: str, horde: str | None, key: str | None, **options: Any) -> None:
-    """Continue the text PROMPT. Prints the continuation."""
+    """Continue the text PROMPT. Prints the continuation, as it comes where the node is started for it."""
     from hordenode.embedding import TextAsk
 
     where = Where(settings_for(options.pop("config"), options.pop("data_dir")), horde, key)
-    click.echo(run(_text(where, TextAsk(prompt, **options))))
+    run(_text(where, TextAsk(prompt, **options)))
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -116,16 +118,15 @@ def check_output(output: Path) -> None:
 async def open_horde(where: Where) -> AsyncIterator[HordeClient]:
     """The horde to ask: the one named, the node that runs on this data directory, or one started for this call."""
     from hordenode.client.http import HttpHorde
-    from hordenode.store.lock import read_running
 
     if where.horde is None:
-        running = read_running(where.settings.data_dir) if where.settings.data_dir.is_dir() else None
-        if running is None or not running.url:
-            async with _embedded(where.settings) as local:
-                yield local
+        running = _running(where.settings)
+        if running is None:
+            async with _node(where.settings) as node:
+                yield node.local
             return
         key_file = where.settings.data_dir / "owner.key"
-        url, key = running.url, where.key or (key_file.read_text().strip() if key_file.is_file() else None)
+        url, key = running, where.key or (key_file.read_text().strip() if key_file.is_file() else None)
     else:
         url, key = where.horde, where.key
     remote = HttpHorde(url, key) if key else HttpHorde(url)
@@ -135,8 +136,21 @@ async def open_horde(where: Where) -> AsyncIterator[HordeClient]:
         await remote.aclose()
 
 
+def _is_running(where: Where) -> bool:
+    """Whether there is a horde to ask, so that none need be started."""
+    return where.horde is not None or _running(where.settings) is not None
+
+
+def _running(settings: Settings) -> str | None:
+    """The URL of the node that runs on this data directory."""
+    from hordenode.store.lock import read_running
+
+    running = read_running(settings.data_dir) if settings.data_dir.is_dir() else None
+    return running.url if running is not None and running.url else None
+
+
 @asynccontextmanager
-async def _embedded(settings: Settings) -> AsyncIterator[HordeClient]:
+async def _node(settings: Settings) -> AsyncIterator[Node]:
     from hordenode.config import LogSettings
     from hordenode.node import Node
     from hordenode.ops.logs import set_up_logs
@@ -144,7 +158,7 @@ async def _embedded(settings: Settings) -> AsyncIterator[HordeClient]:
     set_up_logs(LogSettings(level="error"))
     click.echo("starting a node for this…", err=True)
     async with Node(settings) as node:
-        yield node.local
+        yield node
 
 
 async def _image(where: Where, ask: ImageAsk, output: Path) -> tuple[str, str]:
@@ -163,9 +177,12 @@ async def _image(where: Where, ask: ImageAsk, output: Path) -> tuple[str, str]:
         return done[0].seed, done[0].model
 
 
-async def _text(where: Where, ask: TextAsk) -> str:
+async def _text(where: Where, ask: TextAsk) -> None:
     from hordenode.protocol.common import RequestAccepted
 
+    if not _is_running(where):
+        await _stream(where.settings, ask)
+        return
     async with open_horde(where) as horde:
         await _check_model(horde, "text", ask.model)
         accepted = await horde.request_text(ask.request())
@@ -174,7 +191,27 @@ async def _text(where: Where, ask: TextAsk) -> str:
         done = (await horde.text_status(accepted.id)).generations
         if not done:
             raise Failure("the request was given up: no worker could finish it. The node's log says why.")
-        return done[0].text
+        click.echo(done[0].text)
+
+
+async def _stream(settings: Settings, ask: TextAsk) -> None:
+    """Print what a node of our own writes, piece by piece; once more as a whole where the pieces were not the result."""
+    from hordenode.embedding import GenerationFailed
+
+    shown: list[str] = []
+
+    def show(progress: JobProgress) -> None:
+        shown.append(progress.text)
+        click.echo(progress.text, nl=False)
+
+    async with _node(settings) as node:
+        await _check_model(node.local, "text", ask.model)
+        try:
+            made = await node.generate_text(**asdict(ask), progress=show)
+        except GenerationFailed as error:
+            raise Failure(str(error)) from error
+    streamed = "".join(shown)
+    click.echo(made.text.removeprefix(streamed) if made.text.startswith(streamed) else f"\n{made.text}")
 
 
 async def _check_model(horde: HordeClient, kind: str, model: str | None) -> None:

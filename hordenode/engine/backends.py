@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hordenode.catalog import Catalog
 from hordenode.config import EngineSettings
-from hordenode.engine.jobs import EngineError, Job, ModelInfo, Progress, ProviderReport, Result
+from hordenode.engine.jobs import EngineError, Job, ModelInfo, Progress, ProviderReport, Result, TextJob
 
 GROUP = "hordenode.engines"
 BUILT_IN = {
@@ -25,8 +26,51 @@ BUILT_IN = {
 Report = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job of a batch that ended with an error."""
+
+    id: str
+    error: Exception
+
+
+Outcome = Progress | Result | Failure
+
+
+class Batches(Protocol):
+    """Texts that are written side by side, on a thread of their own."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do."""
+        ...
+
+    def add(self, job: TextJob) -> None:
+        """Take a job in with the next step."""
+        ...
+
+    def drop(self, job_id: str) -> None:
+        """Forget a job, if it is there."""
+        ...
+
+    def step(self) -> list[Outcome]:
+        """Do a step of all; what came of it, for each job in order. Raises nothing but what ends the program."""
+        ...
+
+
+@runtime_checkable
+class HasBatches(Protocol):
+    """A backend that writes texts side by side; to others all jobs come through `run`."""
+
+    @property
+    def texts(self) -> Batches: ...
+
+
 class EngineBackend(Protocol):
-    """Runs jobs, one at a time, on the engine's thread. Only `models` and `provider` are called from other threads."""
+    """Runs jobs, one at a time, on the engine's thread. Only `models` and `provider` are called from other threads.
+
+    A backend that also HasBatches gets its text jobs there, on another thread.
+    """
 
     def models(self) -> tuple[ModelInfo, ...]:
         """What can run."""

@@ -1,6 +1,8 @@
 """The facade: await the result of a job, hear of its steps, cancel it.
 
-One thread runs all jobs, one at a time; models load on it too, so the event loop never waits for either.
+One thread runs jobs one at a time; models load on it too, so the event loop never waits for either. Texts that a
+backend writes side by side have a second thread: the runtime lets go of the GIL while it computes, so that a picture's
+step of seconds does not hold up texts whose steps take milliseconds, and the operating system shares the cores out.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 from hordenode.catalog import Catalog
 from hordenode.config import EngineSettings
-from hordenode.engine.backends import EngineBackend, load_backend
+from hordenode.engine.backends import Batches, EngineBackend, Failure, HasBatches, Outcome, load_backend
 from hordenode.engine.jobs import (
     EngineClosed,
     EngineError,
@@ -24,6 +26,7 @@ from hordenode.engine.jobs import (
     Progress,
     ProviderReport,
     Result,
+    TextJob,
 )
 from hordenode.engine.scheduler import Scheduler
 
@@ -46,10 +49,12 @@ class Engine:
     def __init__(self, catalog: Catalog, settings: EngineSettings, backend: EngineBackend | None = None) -> None:
         self._backend = backend or load_backend(settings.backend, catalog, settings)
         self._scheduler = Scheduler()
+        self._texts: Batches | None = self._backend.texts if isinstance(self._backend, HasBatches) else None
+        self._orders: list[TextJob | str] = []  # for the thread of the texts: jobs to begin, ids to drop
         self._tickets: dict[str, _Ticket] = {}
         self._wake = threading.Condition()  # guards the scheduler, the tickets and _open
         self._open = False
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def models(self) -> tuple[ModelInfo, ...]:
@@ -64,9 +69,11 @@ class Engine:
         """Begin to take jobs. Pinned models load meanwhile on the engine's thread."""
         self._loop = asyncio.get_running_loop()
         self._open = True
-        # A daemon: a step that hangs must not keep the process from ending.
-        self._thread = threading.Thread(target=self._serve, name="hordenode-engine", daemon=True)
-        self._thread.start()
+        parts = {"hordenode-engine": self._serve} | ({"hordenode-texts": self._serve_texts} if self._texts else {})
+        # Daemons: a step that hangs must not keep the process from ending.
+        self._threads = [threading.Thread(target=part, name=name, daemon=True) for name, part in parts.items()]
+        for thread in self._threads:
+            thread.start()
 
     async def close(self) -> None:
         """Cancel all jobs, wait for the step in hand and free the models."""
@@ -75,9 +82,11 @@ class Engine:
             for job_id in list(self._tickets):
                 self.cancel(job_id)
             self._wake.notify_all()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
-            self._thread = None
+        threads, self._threads = self._threads, []
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        if threads:
+            self._backend.close()
 
     async def generate(self, job: Job, progress: Callable[[Progress], None] | None = None) -> Result:
         """Wait for the result of a job; `progress` is called on the event loop.
@@ -92,8 +101,11 @@ class Engine:
                 raise ValueError(f"a job with id {job.id!r} is already there")
             ticket = _Ticket(job, self._loop.create_future(), progress)
             self._tickets[job.id] = ticket
-            self._scheduler.add(job)
-            self._wake.notify()
+            if self._texts is not None and isinstance(job, TextJob):
+                self._orders.append(job)
+            else:
+                self._scheduler.add(job)
+            self._wake.notify_all()
         try:
             return await ticket.future
         finally:
@@ -107,7 +119,10 @@ class Engine:
             if ticket is None:
                 return False
             ticket.cancelled = True
-            if self._scheduler.remove(job_id):
+            batched = self._texts is not None and isinstance(ticket.job, TextJob)
+            if batched:
+                self._orders.append(job_id)
+            if batched or self._scheduler.remove(job_id):
                 del self._tickets[job_id]
                 _settle(ticket, JobCancelled(f"Job {job_id} was cancelled."))
             return True
@@ -126,7 +141,41 @@ class Engine:
                 if ticket.cancelled:
                     outcome = JobCancelled(f"Job {ticket.job.id} was cancelled.")
             self._post(_settle, ticket, outcome)
-        self._backend.close()
+
+    def _serve_texts(self) -> None:
+        """The thread of the texts that are written side by side."""
+        texts = self._texts
+        assert texts is not None
+        while self._take_orders(texts):
+            for outcome in texts.step():
+                self._deliver(outcome)
+
+    def _take_orders(self, texts: Batches) -> bool:
+        """Begin and drop what was asked for, waiting while there is nothing to do; False when the engine closes."""
+        with self._wake:
+            while self._open and not self._orders and not texts.busy:
+                self._wake.wait()
+            orders, self._orders = self._orders, []
+        for order in orders:
+            if isinstance(order, TextJob):
+                texts.add(order)
+            else:
+                texts.drop(order)
+        return self._open
+
+    def _deliver(self, outcome: Outcome) -> None:
+        """Pass on what a step of the texts brought."""
+        with self._wake:
+            ticket = self._tickets.get(outcome.id)
+            if ticket is None or outcome.id in self._orders:
+                return  # cancelled meanwhile, though the id may be in use again
+            if not isinstance(outcome, Progress):
+                del self._tickets[outcome.id]
+        if isinstance(outcome, Progress):
+            if ticket.progress is not None:
+                self._post(_tell, ticket, outcome)
+            return
+        self._post(_settle, ticket, outcome.error if isinstance(outcome, Failure) else outcome)
 
     def _next(self) -> _Ticket | None:
         """Wait for a job; None when the engine closes."""

@@ -46,9 +46,12 @@ class ImageJob:
 
 @dataclass(frozen=True, slots=True)
 class TextJob:
-    """Continue a text. Lengths in tokens; `top_k` 0, `top_p` 1, `min_p` 0 and `rep_pen` 1 are off.
+    """Continue a text. Lengths in tokens; a setting at its default here is off, but for `temperature`.
 
-    `temperature` 0 takes the likeliest token; `rep_pen_range` 0 looks back over everything.
+    `temperature` 0 takes the likeliest token; `rep_pen_range` 0 looks back over everything. `sampler_order` in
+    KoboldAI's numbers: 0 top_k, 1 top_a, 2 top_p and min_p, 3 tfs, 4 typical, 5 temperature, 6 penalties.
+    `logit_bias`: (token, what is added to its logit). `mirostat_tau`, in bits, takes the place of all filters but the
+    temperature. `dry_range` 0 looks back over everything. `user`: whose turn it is, where several wait.
     """
 
     id: str
@@ -58,12 +61,39 @@ class TextJob:
     max_context_length: int = 2048
     seed: int = 0
     temperature: float = 0.7
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
+    smoothing_factor: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
+    top_a: float = 0.0
     min_p: float = 0.0
+    tfs: float = 1.0
+    typical: float = 1.0
     rep_pen: float = 1.0
     rep_pen_range: int = 0
+    rep_pen_slope: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    mirostat_tau: float = 0.0
+    mirostat_eta: float = 0.1
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_range: int = 0
+    dry_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    sampler_order: tuple[int, ...] = (6, 0, 1, 3, 4, 2, 5)
     stop_sequences: tuple[str, ...] = ()
+    frmtadsnsp: bool = False
+    frmtrmblln: bool = False
+    frmtrmspch: bool = False
+    frmttriminc: bool = False
+    singleline: bool = False
+    use_default_badwordsids: bool = False
+    user: str = ""
     priority: int = 0
 
 
@@ -127,6 +157,7 @@ class ModelInfo:
     """A model that can run. `kind`: image or text; `context` in tokens and `parameters` in billions, for text.
 
     `sources`: whether an image model can start from a picture.
+    `max_batch`: how many of its jobs run side by side.
     """
 
     kind: str
@@ -135,6 +166,7 @@ class ModelInfo:
     context: int = 0
     parameters: float | None = None
     sources: bool = True
+    max_batch: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import TypeVar
@@ -26,6 +27,7 @@ from hordenode.engine.jobs import (
 from hordenode.engine.memory import available_mb
 from hordenode.engine.residency import Residency
 from hordenode.engine.runtime import Runtime
+from hordenode.engine.text.batches import TextBatches
 from hordenode.engine.text.pipeline import TextPipeline
 
 log = logging.getLogger("hordenode.engine")
@@ -45,6 +47,8 @@ class OnnxBackend:
         self._safety_model = next(iter(catalog.safety.values()), None)
         self._safety: Safety | None = None
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
+        self._loading = threading.Lock()  # images and texts run on a thread each
+        self.texts = TextBatches(self._text_pipeline)
 
     def models(self) -> tuple[ModelInfo, ...]:
         image = [
@@ -52,7 +56,7 @@ class OnnxBackend:
             for name, model in self._image.items()
         ]
         text = [
-            ModelInfo("text", name, context=model.context, parameters=model.parameters)
+            ModelInfo("text", name, context=model.context, parameters=model.parameters, max_batch=model.max_batch)
             for name, model in self._text.items()
         ]
         return (*image, *text)
@@ -77,9 +81,7 @@ class OnnxBackend:
             assert isinstance(pipeline, ImagePipeline)
             self._residency.reserve(f"image {model.name}", pipeline.estimate_mb(job))
             return self._checked(job, pipeline.draw(job, report))
-        pipeline = self._pipeline(_find(self._text, job))
-        assert isinstance(pipeline, TextPipeline)
-        return pipeline.write(job, report)
+        return self._text_pipeline(job).write(job, report)
 
     def close(self) -> None:
         self._residency.clear()
@@ -99,12 +101,18 @@ class OnnxBackend:
         """Of main memory; that of a GPU is only known to its driver."""
         return available_mb() if self._runtime.report().provider == "cpu" else None
 
+    def _text_pipeline(self, job: Job) -> TextPipeline:
+        pipeline = self._pipeline(_find(self._text, job))
+        assert isinstance(pipeline, TextPipeline)
+        return pipeline
+
     def _pipeline(self, model: Model) -> Pipeline:
         kind = "image" if isinstance(model, ImageModel) else "text"
         size = model.vram_mb or size_mb(model.path)
-        return self._residency.get(
-            f"{kind} {model.name}", size, lambda: self._load(model), pinned=model.residency == "pinned"
-        )
+        with self._loading:
+            return self._residency.get(
+                f"{kind} {model.name}", size, lambda: self._load(model), pinned=model.residency == "pinned"
+            )
 
     def _load(self, model: Model) -> Pipeline:
         started = time.monotonic()

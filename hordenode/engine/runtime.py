@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -107,7 +107,25 @@ class Buffer:
     """Memory on the provider's device, zeroed, that graphs read and write in place."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], device: str) -> None:
-        self.raw = _onnxruntime().OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype), device, 0)
+        self._host = np.zeros(shape, dtype)  # on the CPU a page takes memory only once it is written
+        self.shape = shape
+        self.device = device
+        self.dtype = dtype
+        self.raw = None if device == "cpu" else _onnxruntime().OrtValue.ortvalue_from_numpy(self._host, device, 0)
+
+    def row(self, first: int) -> int:
+        """The address of one row along the first axis."""
+        start: int = self._host.ctypes.data if self.raw is None else self.raw.data_ptr()
+        return start + first * self._host.strides[0]
+
+    def edit(self, change: Callable[[Array], None]) -> None:
+        """Change the content. Elsewhere than on the CPU all of it goes there and back."""
+        if self.raw is None:
+            change(self._host)
+            return
+        content = self.raw.numpy()
+        change(content)
+        self.raw.update_inplace(content)
 
 
 class Session:
@@ -179,10 +197,11 @@ class Binding:
         """Give an input the same value in every run."""
         self._raw.bind_cpu_input(name, self._cast(name, value))
 
-    def share(self, source: str, target: str, buffer: Buffer) -> None:
-        """Let input `source` and output `target` be the same memory."""
-        self._raw.bind_ortvalue_input(source, buffer.raw)
-        self._raw.bind_ortvalue_output(target, buffer.raw)
+    def share(self, source: str, target: str, buffer: Buffer, first: int, count: int) -> None:
+        """Let input `source` and output `target` be the same memory: `count` rows of a buffer from `first` on."""
+        shape, where = (count, *buffer.shape[1:]), buffer.row(first)
+        self._raw.bind_input(source, buffer.device, 0, buffer.dtype.type, shape, where)
+        self._raw.bind_output(target, buffer.device, 0, buffer.dtype.type, shape, where)
 
     def run(self, feeds: Mapping[str, Array]) -> Array:
         """The fetched output for these inputs. Raises EngineError."""

@@ -9,6 +9,8 @@ from hordenode.engine.jobs import ModelInfo
 from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
 
+MOST_THREADS = 50  # worker_protocol.md 4
+
 
 def image_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str) -> ImagePop | None:
     """The offer of an image worker; None when the engine has no image model that the owner offers.
@@ -38,12 +40,14 @@ def text_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str,
     names = _offered("text", known, settings.text_models)
     if not names:
         return None
-    context = max(model.context for model in known if model.name in names)
+    offered = [model for model in known if model.kind == "text" and model.name in names]
+    context = max(model.context for model in offered)
     return TextPop(
         name=name,
         models=names,
         nsfw=settings.nsfw,
         bridge_agent=agent,
+        threads=min(MOST_THREADS, max(model.max_batch for model in offered)),
         max_length=settings.max_length,
         max_context_length=context,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from msgspec import UNSET, UnsetType
 from PIL import Image
@@ -22,6 +22,12 @@ UNCHECKED = "censor_nsfw: this worker has no safety model, so the picture was no
 
 T = TypeVar("T")
 U = TypeVar("U")
+# Named alike on the wire and by the engine.
+KOBOLD = (
+    *("temperature", "dynatemp_range", "dynatemp_exponent", "smoothing_factor", "sampler_order"),
+    *("top_k", "top_p", "top_a", "min_p", "tfs", "typical", "rep_pen", "rep_pen_range", "rep_pen_slope"),
+    *("frmtadsnsp", "frmtrmblln", "frmtrmspch", "frmttriminc", "singleline", "use_default_badwordsids"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +73,7 @@ def engine_image_job(job: wire_image.ImageJob, sources: Sources, priority: int, 
 def engine_text_job(job: wire_text.TextJob, job_id: str, seed: int, priority: int) -> TextJob:
     """The engine's job for one id of a popped one; parameters that were not given take the engine's defaults."""
     payload = job.payload
-    given: dict[str, Any] = {
-        "temperature": payload.temperature,
-        "top_k": payload.top_k,
-        "top_p": payload.top_p,
-        "min_p": payload.min_p,
-        "rep_pen": payload.rep_pen,
-        "rep_pen_range": payload.rep_pen_range,
-    }
+    given = {name: getattr(payload, name) for name in KOBOLD}
     return TextJob(
         id=job_id,
         model=job.model or "",

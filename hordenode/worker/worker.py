@@ -161,27 +161,56 @@ class ImageWorker(Worker):
 
 
 class TextWorker(Worker):
-    """Writes."""
+    """Writes as many texts side by side as its offer has threads, and submits each as it is finished."""
 
     def __init__(self, wiring: Wiring, offer: TextPop) -> None:
         super().__init__(wiring)
         self._offer = offer
+        self._room = asyncio.Semaphore(offer.threads)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
         return self._offer.name
 
+    async def run(self) -> None:
+        """See Worker. Ends when what was popped is submitted."""
+        try:
+            await super().run()
+            await asyncio.gather(*self._tasks)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._pop is not None:
+            self._pop.cancel()  # the jobs in hand are tasks of their own
+
     async def _serve_one(self) -> bool:
-        job = await self._wiring.horde.pop_text(self._offer, wait=POP_WAIT_S)
+        await self._room.acquire()
+        job = None
+        try:
+            job = await self._wiring.horde.pop_text(self._offer, wait=POP_WAIT_S)
+        finally:
+            if job is None or job.id is None:
+                self._room.release()
         if job.id is None:
             return False
-        self._held = set(job.ids)
-        try:
-            for job_id in job.ids:
-                await self._work(job, job_id)
-        finally:
-            self._held = set()
+        self._held |= set(job.ids)
+        task = asyncio.create_task(self._serve(job), name=f"text job {job.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return True
+
+    async def _serve(self, job: TextJob) -> None:
+        try:
+            await asyncio.gather(*(self._work(job, job_id) for job_id in job.ids))
+        except (HordeError, OSError) as error:
+            log.warning("%s: the horde refused what job %s brought: %s", self.name, job.id, error)
+        finally:
+            self._held -= set(job.ids)
+            self._room.release()
 
     async def _work(self, job: TextJob, job_id: str) -> None:
         horde = self._wiring.horde

@@ -16,7 +16,8 @@ from hordenode.engine.jobs import Progress, TextJob, UnsupportedJob
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.config import read_genai_config
 from hordenode.engine.text.pipeline import TextPipeline
-from hordenode.engine.text.runner import CHUNK, TextRunner
+from hordenode.engine.text.runner import TextRunner
+from hordenode.engine.text.scheduler import CHUNK
 from hordenode.engine.tokenizer import open_tokenizer
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -39,17 +40,17 @@ def ignore(progress: Progress) -> None:
 @pytest.mark.parametrize("chunk", [CHUNK, 7])
 def test_greedy_tokens_are_those_of_the_reference(case: dict[str, Any], chunk: int) -> None:
     config = read_genai_config(FOLDER)
-    runner = TextRunner(RUNTIME.open(FOLDER / "model.onnx"), config)
     prompt = open_tokenizer(FOLDER).encode(case["prompt"]).ids
-    cache = runner.cache(len(prompt) + len(case["tokens"]))
+    capacity = len(prompt) + len(case["tokens"])
+    runner = TextRunner(RUNTIME.open(FOLDER / "model.onnx"), config, 1, capacity)
     for at in range(0, len(prompt), chunk):
-        logits = runner.feed(cache, prompt[at : at + chunk])
+        logits = runner.prefill(0, prompt[at : at + chunk], at)
     # The graph stores its rotary tables as float16.
-    np.testing.assert_allclose(logits, case["logits"], atol=1e-2)
+    np.testing.assert_allclose(logits[0], case["logits"], atol=1e-2)
     written: list[int] = []
     while len(written) < len(case["tokens"]):
-        written.append(int(logits.argmax()))
-        logits = runner.feed(cache, written[-1:])
+        written.append(int(logits[0].argmax()))
+        logits = runner.decode(written[-1:], [len(prompt) + len(written) - 1])
     assert written == case["tokens"]
 
 

@@ -1,68 +1,56 @@
-"""Runs the graph of one causal language model: prefill in chunks, then a token at a time.
+"""Runs the graph of one causal language model: a chunk of one prompt, or one token of many texts.
 
-Keys and values stand in buffers that are past and present at once: GroupQueryAttention appends in place.
+GroupQueryAttention appends in place and takes rows of different lengths from the sums of the attention mask's rows;
+several tokens with a past work for one row alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hordenode.engine.runtime import Array, Session
+from hordenode.engine.text.arena import Arena
 from hordenode.engine.text.config import GenaiConfig
+from hordenode.engine.text.scheduler import Move
 
 Logits = NDArray[np.float32]
 
-# Longest stretch of prompt in one run: it bounds memory (logits of a whole chunk) and the wait of a cancel.
-CHUNK = 256
-
-
-class Cache:
-    """Keys and values of one sequence of at most `capacity` tokens."""
-
-    def __init__(self, session: Session, config: GenaiConfig, capacity: int) -> None:
-        decoder = config.model.decoder
-        self.bound = session.bind(decoder.outputs.logits)
-        self.length = 0
-        shape = (1, decoder.num_key_value_heads, capacity, decoder.head_size)
-        names = (
-            (decoder.inputs.past_key_names, decoder.outputs.present_key_names),
-            (decoder.inputs.past_value_names, decoder.outputs.present_value_names),
-        )
-        for layer in range(decoder.num_hidden_layers):
-            for past, present in names:
-                buffer = session.buffer(shape, session.inputs[past % layer].dtype)
-                self.bound.share(past % layer, present % layer, buffer)
-
 
 class TextRunner:
-    """A loaded graph."""
+    """A loaded graph with slots for `slots` texts of at most `capacity` tokens."""
 
-    def __init__(self, session: Session, config: GenaiConfig) -> None:
+    def __init__(self, session: Session, config: GenaiConfig, slots: int, capacity: int) -> None:
         names = config.model.decoder.inputs
         layers = range(config.model.decoder.num_hidden_layers)
         session.require(names.input_ids, names.attention_mask)
         session.require(*(name % layer for name in (names.past_key_names, names.past_value_names) for layer in layers))
         self._session = session
-        self._config = config
         self._names = names
+        self._arena = Arena(session, config, slots, capacity)
 
-    def cache(self, capacity: int) -> Cache:
-        """An empty cache."""
-        return Cache(self._session, self._config, capacity)
+    def move(self, moves: Iterable[Move]) -> None:
+        """Rearrange slots."""
+        self._arena.move(moves)
 
-    def feed(self, cache: Cache, tokens: Sequence[int]) -> Logits:
-        """Append tokens (at most CHUNK) to what the cache holds; the logits [vocabulary] of what comes next."""
-        count, before = len(tokens), cache.length
-        feeds: dict[str, Array] = {
-            self._names.input_ids: np.array([tokens]),
-            self._names.attention_mask: np.ones((1, before + count)),
-        }
+    def prefill(self, slot: int, tokens: Sequence[int], before: int) -> Logits:
+        """Append tokens to a slot that holds `before`; the logits [1, vocabulary] of what comes next."""
+        count = len(tokens)
+        mask = np.ones((1, before + count), np.int64)
+        return self._run(slot, np.array([tokens]), mask, np.arange(before, before + count)[None])
+
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
+        """Append one token to each of the first slots, which hold `lengths`; the logits [slots, vocabulary]."""
+        held = np.array(lengths)[:, None]
+        mask = np.arange(held.max() + 1)[None] <= held
+        return self._run(0, np.array(tokens)[:, None], mask, held)
+
+    def _run(self, first: int, ids: Array, mask: Array, positions: Array) -> Logits:
+        feeds = {self._names.input_ids: ids, self._names.attention_mask: mask}
         if self._names.position_ids in self._session.inputs:
-            feeds[self._names.position_ids] = np.arange(before, before + count)[None]
-        logits = cache.bound.run(feeds)
-        cache.length += count
-        last: Logits = logits[0, -1].astype(np.float32)
+            feeds[self._names.position_ids] = positions
+        logits = self._arena.bound(first, len(ids)).run(feeds)
+        last: Logits = logits[:, -1].astype(np.float32)
         return last

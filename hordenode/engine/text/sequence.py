@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from hordenode.engine.jobs import TextJob, TextResult, UnsupportedJob
 from hordenode.engine.text.decoding import Detokenizer, StopFilter
+from hordenode.engine.text.formatting import tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Sequence:
         self._prompt = len(window.prompt)
         self._ends = ends
         self._detokenizer = Detokenizer(tokenizer, window.prompt)
-        self._stops = StopFilter(job.stop_sequences)
+        self._stops = StopFilter((*job.stop_sequences, "\n") if job.singleline else job.stop_sequences)
         self._text: list[str] = []
 
     def append(self, token: int) -> str:
@@ -73,4 +74,5 @@ class Sequence:
     def result(self) -> TextResult:
         """What was written, once finished."""
         reason = self.finish_reason or "length"
-        return TextResult(self.job.id, "".join(self._text), self._prompt, self.written, reason, self.job.seed)
+        text = tidy("".join(self._text), self.job)
+        return TextResult(self.job.id, text, self._prompt, self.written, reason, self.job.seed)

@@ -1,0 +1,123 @@
+"""Many texts by one model, step by step: schedule -> run -> sample. Each text is as it would be alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hordenode.engine.backends import Failure, Outcome
+from hordenode.engine.jobs import EngineError, Progress
+from hordenode.engine.text.runner import Logits, TextRunner
+from hordenode.engine.text.sampling import Draft, pick
+from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
+from hordenode.engine.text.sequence import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """A text with its place in the scheduler and its randomness."""
+
+    sequence: Sequence
+    draft: Draft
+    entry: Entry
+
+
+@dataclass(slots=True)
+class TextBatch:
+    """The texts of one model."""
+
+    runner: TextRunner
+    scheduler: Scheduler
+    _texts: dict[str, _Writing] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        return self.scheduler.busy
+
+    def add(self, sequence: Sequence, draft: Draft) -> None:
+        """Begin with a text as soon as there is room."""
+        job = sequence.job
+        entry = Entry(job.id, sequence.tokens, job.priority, job.user)
+        self._texts[job.id] = _Writing(sequence, draft, entry)
+        self.scheduler.add(entry)
+
+    def drop(self, job_id: str) -> bool:
+        """Stop a text; False when there is none of this id."""
+        text = self._texts.pop(job_id, None)
+        if text is None:
+            return False
+        self.scheduler.remove(text.entry)
+        return True
+
+    def step(self) -> list[Outcome]:
+        """A chunk of a prompt and one token of each text; what came of it."""
+        plan = self.scheduler.plan()
+        self.runner.move(plan.moves)
+        outcomes: list[Outcome] = []
+        ready: list[_Writing] = []
+        rows: list[Logits] = []
+        for part in (self._decode, self._prefill):
+            part(plan, ready, rows, outcomes)
+        if ready:
+            outcomes += self._write(ready, np.concatenate(rows))
+        return outcomes
+
+    def _decode(self, plan: Plan, ready: list[_Writing], rows: list[Logits], outcomes: list[Outcome]) -> None:
+        if not plan.decode:
+            return
+        texts = [self._texts[entry.id] for entry in plan.decode]
+        try:
+            logits = self.runner.decode([e.tokens[e.done] for e in plan.decode], [e.done for e in plan.decode])
+        except EngineError as error:
+            outcomes += [self._fail(text, error) for text in texts]
+            return
+        self.scheduler.decoded(plan)
+        ready += texts
+        rows.append(logits)
+
+    def _prefill(self, plan: Plan, ready: list[_Writing], rows: list[Logits], outcomes: list[Outcome]) -> None:
+        entry = plan.prefill
+        if entry is None:
+            return
+        text = self._texts[entry.id]
+        if entry is not self.scheduler.prefilling or self.scheduler.decoding != list(plan.decode):
+            return  # those that decoded failed, and their slots moved: the next plan reads it in
+        try:
+            logits = self.runner.prefill(len(plan.decode), entry.tokens[entry.done : plan.stop], entry.done)
+        except EngineError as error:
+            outcomes.append(self._fail(text, error))
+            return
+        outcomes.append(Progress(entry.id, text.sequence.written, text.sequence.limit))
+        if self.scheduler.prefilled(plan):
+            ready.append(text)
+            rows.append(logits)
+
+    def _write(self, ready: list[_Writing], logits: Logits) -> list[Outcome]:
+        """One more token for each."""
+        outcomes: list[Outcome] = []
+        sound = np.isfinite(logits.max(axis=1))
+        for text, fine in zip(ready, sound, strict=True):
+            if not fine:
+                trouble = EngineError("The model computed something that is not a number; its files may be damaged.")
+                outcomes.append(self._fail(text, trouble))
+        texts = [text for text, fine in zip(ready, sound, strict=True) if fine]
+        if not texts:
+            return outcomes
+        drafts = [text.draft for text in texts]
+        for text, token in zip(texts, pick(logits[sound], drafts), strict=True):
+            sequence = text.sequence
+            piece = sequence.append(int(token))
+            outcomes.append(Progress(sequence.job.id, sequence.written, sequence.limit, piece))
+            if sequence.finish_reason is not None:
+                self.drop(sequence.job.id)
+                outcomes.append(sequence.result())
+        return outcomes
+
+    def abort(self, error: Exception) -> list[Failure]:
+        """Give up all texts."""
+        return [self._fail(text, error) for text in list(self._texts.values())]
+
+    def _fail(self, text: _Writing, error: Exception) -> Failure:
+        self.drop(text.sequence.job.id)
+        return Failure(text.sequence.job.id, error)

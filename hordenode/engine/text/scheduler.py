@@ -1,0 +1,179 @@
+"""Which texts share the next run of the graph, and in which slots. Pure bookkeeping: no tensors, no threads, no clock.
+
+Slots 0..n-1 decode together, slot n takes in a prompt, those behind it are free but keep what they hold: a prompt that
+begins alike starts from there. One prompt is read at a time, a chunk between two decode steps, so that nobody waits long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+# Longest stretch of prompt in one run: it bounds the pause of those that decode, and the wait of a cancel.
+CHUNK = 128
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """What is known of a text: `tokens` from the prompt's first to the last written; keys and values of the first
+    `done` stand in its slot. Lower `priority` first, then whose `user` has the fewest at work, then who came first.
+    """
+
+    id: str
+    tokens: list[int]
+    priority: int = 0
+    user: str = ""
+    arrival: int = 0
+    done: int = 0
+    passed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Copy (or swap) the first `length` positions of slot `source` to slot `target`."""
+
+    source: int
+    target: int
+    length: int
+    swap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One step: first the moves, then `prefill` reads its tokens up to `stop` in slot len(decode), then all decode."""
+
+    moves: tuple[Move, ...]
+    prefill: Entry | None
+    stop: int
+    decode: tuple[Entry, ...]
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Texts that wait, the one that is read in and those that decode, on `slots` slots."""
+
+    slots: int
+    chunk: int = CHUNK
+    waiting: list[Entry] = field(default_factory=list)
+    decoding: list[Entry] = field(default_factory=list)
+    prefilling: Entry | None = None
+    held: list[list[int]] = field(init=False)  # tokens whose keys and values stand in each slot
+    _moves: list[Move] = field(default_factory=list)
+    _arrivals: int = 0
+
+    def __post_init__(self) -> None:
+        self.held = [[] for _ in range(self.slots)]
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting or self.decoding or self.prefilling)
+
+    def add(self, entry: Entry) -> None:
+        """Queue a text of at least one token."""
+        self._arrivals += 1
+        entry.arrival = self._arrivals
+        self.waiting.append(entry)
+
+    def plan(self) -> Plan:
+        """What the next step does."""
+        if self.prefilling is None and self.waiting:
+            self._admit(min(self.waiting, key=self._turn))
+        entry = self.prefilling
+        stop = 0 if entry is None else min(len(entry.tokens), entry.done + self.chunk)
+        moves, self._moves = tuple(self._moves), []
+        return Plan(moves, entry, stop, tuple(self.decoding))
+
+    def prefilled(self, plan: Plan) -> bool:
+        """The chunk of a plan was read; True when the prompt is complete: from the next plan on its text decodes."""
+        entry = plan.prefill
+        assert entry is not None and entry is self.prefilling
+        slot = len(self.decoding)
+        self.held[slot] += entry.tokens[entry.done : plan.stop]
+        entry.done = plan.stop
+        if entry.done < len(entry.tokens):
+            return False
+        self.prefilling = None
+        self.decoding.append(entry)
+        return True
+
+    def decoded(self, plan: Plan) -> None:
+        """All texts of a plan have decoded their last token."""
+        for slot, entry in enumerate(plan.decode):
+            self.held[slot].append(entry.tokens[entry.done])
+            entry.done += 1
+
+    def remove(self, entry: Entry) -> None:
+        """Forget a text that is finished, cancelled or failed; its slot is free for the next plan."""
+        if entry in self.waiting:
+            self.waiting.remove(entry)
+        elif entry is self.prefilling:
+            self.prefilling = None
+        else:
+            self._vacate(entry)
+
+    def _turn(self, entry: Entry) -> tuple[int, int, int, int]:
+        mates = sum(other.user == entry.user for other in self.decoding) if entry.user else 0
+        return (0 if self._patient(entry) else 1, entry.priority, mates, entry.arrival)
+
+    def _patient(self, entry: Entry) -> bool:
+        """Whether so many were let by that it is this one's turn, come who may."""
+        return entry.passed >= 2 * self.slots
+
+    def _admit(self, entry: Entry) -> None:
+        """Seat a text behind those that decode, if need be in place of one that matters less."""
+        if len(self.decoding) == self.slots and not self._preempt(entry):
+            return
+        self.waiting.remove(entry)
+        for other in self.waiting:
+            other.passed += other.arrival < entry.arrival
+        self.prefilling = entry
+        self._reuse(entry, len(self.decoding))
+
+    def _preempt(self, entry: Entry) -> bool:
+        """Send the last of the least urgent back to wait: it will be read in again with what it has written."""
+        victim = max(self.decoding, key=lambda other: (other.priority, other.arrival))
+        if victim.priority <= entry.priority or self._patient(victim):
+            return False
+        self._vacate(victim)
+        victim.done = 0
+        victim.passed += 1
+        self.waiting.append(victim)
+        return True
+
+    def _vacate(self, entry: Entry) -> None:
+        """Fill the gap with the last that decodes, and that one's place with the text that is read in."""
+        slot, last = self.decoding.index(entry), len(self.decoding) - 1
+        if slot != last:
+            self._swap(slot, last)
+            self.decoding[slot] = self.decoding[last]
+        self.decoding.pop()
+        if self.prefilling is not None:
+            self._swap(last, last + 1)
+
+    def _swap(self, one: int, other: int) -> None:
+        held = self.held
+        self._moves.append(Move(one, other, max(len(held[one]), len(held[other])), swap=True))
+        held[one], held[other] = held[other], held[one]
+
+    def _reuse(self, entry: Entry, slot: int) -> None:
+        """Start from the slot that holds the longest beginning of this text.
+
+        Compared token by token: slots are few, and a hash would have to be compared all the same. Whole chunks only:
+        so the rest is cut as it would have been without, and the numbers are the same to the last bit.
+        """
+        room = len(entry.tokens) - 1
+        shared = [min(room, _common(entry.tokens, held)) // self.chunk * self.chunk for held in self.held]
+        best = max(range(self.slots), key=lambda each: (shared[each], each == slot))
+        length = entry.done = shared[best]
+        if best > slot:
+            self._swap(best, slot)
+        elif best < slot and length:
+            self._moves.append(Move(best, slot, length, swap=False))
+        self.held[slot] = entry.tokens[:length]
+
+
+def _common(one: list[int], other: list[int]) -> int:
+    """Length of the common beginning."""
+    size = min(len(one), len(other))
+    if one[:size] == other[:size]:
+        return size
+    return next(at for at in range(size) if one[at] != other[at])

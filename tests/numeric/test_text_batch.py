@@ -1,0 +1,146 @@
+"""Texts written side by side are those written alone, whatever happens around them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hordenode.catalog import TextModel
+from hordenode.config import EngineSettings
+from hordenode.engine.backends import Failure, Outcome
+from hordenode.engine.jobs import Progress, TextJob, TextResult
+from hordenode.engine.runtime import Runtime
+from hordenode.engine.text.pipeline import TextPipeline
+
+GOLDENS = Path(__file__).parent / "goldens"
+CASES: list[dict[str, Any]] = json.loads((GOLDENS / "text.json").read_text(encoding="utf-8"))
+RUNTIME = Runtime(EngineSettings(threads=1, providers=("cpu",)))
+WORDS = "the quick brown fox jumps over the lazy dog and then again ".split()
+
+
+def open_tiny(max_batch: int = 4, chunk: int = 32) -> TextPipeline:
+    pipeline = TextPipeline(TextModel(path=GOLDENS / "text", context=512, max_batch=max_batch), RUNTIME)
+    pipeline.batch.scheduler.chunk = chunk
+    return pipeline
+
+
+def job(number: int, words: int, **settings: Any) -> TextJob:
+    """A job with a prompt of its own."""
+    prompt = " ".join(WORDS[(number * 5 + at * (number + 1)) % len(WORDS)] for at in range(words))
+    known: dict[str, Any] = {"max_length": 24, "max_context_length": 512, "seed": number, "temperature": 1.0}
+    return TextJob(f"job {number}", "tiny", prompt, **(known | settings))
+
+
+def serve(pipeline: TextPipeline, jobs: list[TextJob], events: dict[int, Any] | None = None) -> dict[str, Outcome]:
+    """All results; `events`: what to call before which step."""
+    for each in jobs:
+        pipeline.begin(each)
+    done: dict[str, Outcome] = {}
+    step = 0
+    while pipeline.batch.busy:
+        if events and step in events:
+            events[step]()
+        done |= {outcome.id: outcome for outcome in pipeline.batch.step() if not isinstance(outcome, Progress)}
+        step += 1
+    return done
+
+
+def alone(each: TextJob) -> TextResult:
+    made = serve(open_tiny(1), [each])[each.id]
+    assert isinstance(made, TextResult)
+    return made
+
+
+RAGGED = [1, 90, 3, 40, 200, 7, 15, 64]
+
+
+def test_greedy_texts_of_the_reference_come_out_of_a_batch() -> None:
+    jobs = [
+        TextJob(str(at), "tiny", case["prompt"], len(case["tokens"]), 512, temperature=0.0)
+        for at, case in enumerate(CASES * 3)
+    ]
+    done = serve(open_tiny(4), jobs)
+    for at, case in enumerate(CASES * 3):
+        made = done[str(at)]
+        assert isinstance(made, TextResult)
+        assert made.text == case["text"].rstrip("\ufffd")
+
+
+@pytest.mark.parametrize("max_batch", [2, 3, 8])
+def test_a_seed_gives_the_same_text_whatever_else_is_in_the_batch(max_batch: int) -> None:
+    jobs = [job(number, words) for number, words in enumerate(RAGGED)]
+    expected = {each.id: alone(each) for each in jobs}
+    assert serve(open_tiny(max_batch), jobs) == expected
+    assert serve(open_tiny(max_batch), jobs[::-1]) == expected
+
+
+def test_a_text_that_gives_way_is_taken_up_where_it_stopped() -> None:
+    pipeline = open_tiny(2)
+    jobs = [job(number, words, priority=5) for number, words in enumerate(RAGGED[:4])]
+    urgent = [job(10 + number, 20, priority=0) for number in range(3)]
+    expected = {each.id: alone(each) for each in [*jobs, *urgent]}
+    assert (
+        serve(
+            pipeline,
+            jobs,
+            {at: lambda each=each: pipeline.begin(each) for at, each in zip((6, 9, 20), urgent, strict=True)},
+        )
+        == expected
+    )
+
+
+def test_a_cancelled_text_leaves_the_others_as_they_are() -> None:
+    pipeline = open_tiny(4)
+    jobs = [job(number, words) for number, words in enumerate(RAGGED)]
+    expected = {each.id: alone(each) for each in jobs if each.id not in ("job 0", "job 4", "job 7")}
+    cancels = {3: "job 7", 8: "job 0", 12: "job 4"}
+    done = serve(pipeline, jobs, {at: lambda name=name: pipeline.batch.drop(name) for at, name in cancels.items()})
+    assert done == expected
+
+
+def test_a_common_beginning_is_read_once() -> None:
+    pipeline = open_tiny(2)
+    first = job(1, 100)
+    second = replace(first, id="second", prompt=first.prompt + " and the fox")
+    chunks: list[Progress] = []
+    pipeline.write(first, chunks.append)
+    read = sum(progress.step == 0 for progress in chunks)
+    chunks.clear()
+    made = pipeline.write(second, chunks.append)
+    assert sum(progress.step == 0 for progress in chunks) == 1 < read
+    assert made == replace(alone(second), id="second")
+
+
+def test_numbers_that_are_none_end_one_text_and_not_its_neighbours() -> None:
+    pipeline = open_tiny(4)
+    jobs = [job(number, 10) for number in range(3)]
+    expected = {each.id: alone(each) for each in jobs if each.id != "job 1"}
+
+    def damage() -> None:
+        slot = [entry.id for entry in pipeline.batch.scheduler.decoding].index("job 1")
+        for _, _, buffer in pipeline.batch.runner._arena._buffers:
+            buffer.edit(lambda content: content[slot].fill(np.nan))
+
+    done = serve(pipeline, jobs, {8: damage})
+    failed = done.pop("job 1")
+    assert isinstance(failed, Failure)
+    assert "not a number" in str(failed.error)
+    assert done == expected
+
+
+def test_a_run_that_fails_ends_its_texts_and_the_next_ones_are_served() -> None:
+    pipeline = open_tiny(2)
+    jobs = [job(number, 10) for number in range(2)]
+
+    def damage() -> None:
+        pipeline.batch.scheduler.decoding[0].tokens[-1] = 10**6  # no such row in the embedding
+
+    done = serve(pipeline, jobs, {6: damage})
+    assert all(isinstance(outcome, Failure) for outcome in done.values())
+    after = job(5, 30)
+    assert serve(pipeline, [after]) == {after.id: alone(after)}

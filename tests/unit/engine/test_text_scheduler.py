@@ -1,0 +1,142 @@
+"""The scheduler by itself: a model is not needed to know where keys and values stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
+
+CHUNK = 4
+
+
+@dataclass
+class Machine:
+    """A scheduler with an arena of plain lists: what stands in a slot is the tokens themselves."""
+
+    scheduler: Scheduler
+    arena: list[list[int | None]] = field(default_factory=list)
+    wanted: dict[str, int] = field(default_factory=dict)
+    finished: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.arena = [[None] * 100 for _ in range(self.scheduler.slots)]
+
+    def add(self, entry: Entry, length: int) -> None:
+        self.wanted[entry.id] = len(entry.tokens) + length
+        self.scheduler.add(entry)
+
+    def step(self) -> Plan:
+        plan = self.scheduler.plan()
+        for move in plan.moves:
+            source, target = self.arena[move.source], self.arena[move.target]
+            kept = target[: move.length]
+            target[: move.length] = source[: move.length]
+            if move.swap:
+                source[: move.length] = kept
+        grown = list(plan.decode)
+        for slot, entry in enumerate(plan.decode):
+            self._expect(slot, entry)
+            self.arena[slot][entry.done] = entry.tokens[entry.done]
+        if plan.decode:
+            self.scheduler.decoded(plan)
+        entry_read = plan.prefill
+        if entry_read is not None:
+            slot = len(plan.decode)
+            assert slot < self.scheduler.slots
+            self._expect(slot, entry_read)
+            self.arena[slot][entry_read.done : plan.stop] = list(entry_read.tokens[entry_read.done : plan.stop])
+            if self.scheduler.prefilled(plan):
+                grown.append(entry_read)
+        for entry in grown:
+            entry.tokens.append(len(entry.tokens) % 3)
+            if len(entry.tokens) >= self.wanted[entry.id]:
+                self.finished.append(entry.id)
+                self.scheduler.remove(entry)
+        return plan
+
+    def _expect(self, slot: int, entry: Entry) -> None:
+        """Keys and values of a text stand in its slot, whatever was moved."""
+        assert self.arena[slot][: entry.done] == entry.tokens[: entry.done]
+
+
+prompts = st.lists(st.integers(0, 1), min_size=1, max_size=20)
+arrivals = st.lists(st.tuples(st.integers(0, 3), prompts, st.integers(1, 8), st.integers(0, 2)), max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 4), arrivals, st.sets(st.integers(0, 11), max_size=4))
+def test_slots_hold_what_they_should_and_everybody_is_served(
+    slots: int, jobs: list[tuple[int, list[int], int, int]], cancelled: set[int]
+) -> None:
+    """Steps between arrivals, prompt, length and priority of each job; some are cancelled a step after they came."""
+    machine = Machine(Scheduler(slots, CHUNK))
+    dropped: set[str] = set()
+    for number, (pause, prompt, length, priority) in enumerate(jobs):
+        entry = Entry(str(number), list(prompt), priority)
+        machine.add(entry, length)
+        for _ in range(pause):
+            machine.step()
+        if number in cancelled and entry.id not in machine.finished:
+            machine.scheduler.remove(entry)
+            dropped.add(entry.id)
+    steps = 0
+    while machine.scheduler.busy:
+        machine.step()
+        steps += 1
+        assert steps < 5000
+    assert sorted([*machine.finished, *dropped]) == sorted(str(number) for number in range(len(jobs)))
+
+
+def test_others_decode_while_a_long_prompt_is_read() -> None:
+    machine = Machine(Scheduler(2, CHUNK))
+    machine.add(Entry("talker", [1]), 20)
+    machine.step()
+    machine.add(Entry("reader", [2] * 40), 1)
+    plans = [machine.step() for _ in range(10)]
+    assert all([entry.id for entry in plan.decode] == ["talker"] for plan in plans)
+    assert all(plan.stop - CHUNK == CHUNK * at for at, plan in enumerate(plans))
+
+
+def test_a_stream_of_urgent_texts_does_not_starve_the_others() -> None:
+    machine = Machine(Scheduler(1, CHUNK))
+    machine.add(Entry("patient", [1], priority=9), 3)
+    for number in range(40):
+        machine.add(Entry(f"urgent {number}", [1], priority=0), 3)
+        for _ in range(2):
+            machine.step()
+    assert "patient" in machine.finished
+
+
+def test_a_slot_is_free_within_one_step_of_a_cancel() -> None:
+    machine = Machine(Scheduler(1, CHUNK))
+    first, second = Entry("first", [1]), Entry("second", [2])
+    machine.add(first, 50)
+    machine.add(second, 5)
+    machine.step()
+    machine.scheduler.remove(first)
+    assert machine.step().prefill is second
+
+
+def test_users_take_turns() -> None:
+    machine = Machine(Scheduler(2, CHUNK))
+    for number in range(3):
+        machine.add(Entry(f"many {number}", [1], user="many"), 9)
+    machine.add(Entry("one", [1], user="one"), 9)
+    machine.step()
+    machine.step()
+    assert {entry.id for entry in machine.step().decode} == {"many 0", "one"}
+
+
+def test_a_common_beginning_is_taken_from_the_slot_that_has_it() -> None:
+    machine = Machine(Scheduler(3, CHUNK))
+    machine.add(Entry("first", [1, 2, 3, 4, 5, 6, 7, 8, 9]), 30)
+    for _ in range(3):
+        machine.step()
+    machine.add(Entry("second", [1, 2, 3, 4, 5, 6, 7, 8, 8, 8]), 2)
+    plan = machine.step()
+    assert plan.prefill is not None
+    assert (plan.prefill.id, plan.stop) == ("second", 10)
+    assert [(move.source, move.target, move.length, move.swap) for move in plan.moves] == [(0, 1, 8, False)]
