@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import secrets
+import time
 import uuid
 from typing import Protocol
 
@@ -30,7 +31,13 @@ class RandomIds:
     """From the operating system's randomness."""
 
     def uuid(self) -> str:
-        return str(uuid.uuid4())
+        """Version 7 (RFC 9562): the time in milliseconds, then 74 random bits, which nobody can guess.
+
+        New rows then stand side by side in every index: a commit writes a few pages instead of one for each row.
+        """
+        milliseconds = time.time_ns() // 1_000_000
+        first, second = secrets.randbits(12), secrets.randbits(62)
+        return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | first << 64 | 2 << 62 | second))
 
     def api_key(self) -> str:
         return _key(secrets.token_bytes(KEY_BYTES))
