@@ -10,6 +10,10 @@ from hordenode.store.tx import Tx, statement
 
 BALANCE = statement("ledger.balance", "SELECT balance FROM accounts WHERE id = :id")
 MOVE = statement("ledger.move", "UPDATE accounts SET balance = balance + :amount WHERE id = :id")
+MOVE_TWO = statement(
+    "ledger.move_two",
+    "UPDATE accounts SET balance = balance + CASE id WHEN :one THEN :one_gets ELSE :other_gets END WHERE id IN (:one, :other)",
+)
 APPEND = statement(
     "ledger.append",
     "INSERT INTO ledger (at_ms, source, target, amount, reason, request_id, job_id)"
@@ -70,9 +74,12 @@ def post(
         )
         moves[posting.source] = moves.get(posting.source, 0) - posting.amount
         moves[posting.target] = moves.get(posting.target, 0) + posting.amount
+    if len(moves) == 2:  # nearly always: what a user pays is burnt, what it earns is minted
+        (one, one_gets), (other, other_gets) = moves.items()
+        tx.run(MOVE_TWO, one=one, one_gets=one_gets, other=other, other_gets=other_gets)
+        return
     for account, amount in moves.items():
-        if amount:
-            tx.run(MOVE, id=account, amount=amount)
+        tx.run(MOVE, id=account, amount=amount)
 
 
 def add_detail(tx: Tx, user_id: int, *, accumulated: int = 0, admin: int = 0, evaluating: int = 0) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +19,9 @@ _CONVERT: dict[Any, dict[Any, Any]] = {
     Kind: {kind.value: kind for kind in Kind},
     JobState: {state.value: state for state in JobState},
 }
+# A value that is no plain str is first looked up among the adapters, and there slowly unless it is found.
+for enum in (Kind, JobState):
+    sqlite3.register_adapter(enum, attrgetter("value"))
 
 
 def columns(entity: type[msgspec.Struct]) -> str:
