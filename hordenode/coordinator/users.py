@@ -7,7 +7,7 @@ from msgspec import UNSET
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import kudos, permissions
 from hordenode.domain import ledger as postings
-from hordenode.domain.entities import Kind, User
+from hordenode.domain.entities import DEFAULT_KEY, ApiKey, Kind, User
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.users import (
     ActiveGenerations,
@@ -17,7 +17,7 @@ from hordenode.protocol.users import (
     UserKudosDetails,
     UserRecords,
 )
-from hordenode.store import ledger, requests, users, workers
+from hordenode.store import keys, ledger, requests, sharedkeys, users, workers
 from hordenode.store.tx import Tx
 
 NAME_LENGTH = 30
@@ -57,7 +57,7 @@ async def create_user(
             trusted=trusted or moderator,
         )
         users.insert(tx, user)
-        users.add_key(tx, user.id, co.digest(apikey), now)
+        keys.insert(tx, ApiKey(co.digest(apikey), user.id, now, DEFAULT_KEY, None))
         amount = kudos.milli(kudos_amount)
         ledger.post(tx, postings.grant(user, amount, "admin"), now)
         ledger.add_detail(tx, user.id, admin=amount)
@@ -114,7 +114,7 @@ def details(tx: Tx, user: User, viewer: User | None, now_ms: int) -> UserDetails
         account_age=max(0, now_ms - user.created_ms) // 1000,
         records=_records(tx, user.id),
         worker_ids=ids if private or user.public_workers else UNSET,
-        sharedkey_ids=() if private else UNSET,
+        sharedkey_ids=tuple(sharedkeys.ids_of_user(tx, user.id)) if private else UNSET,
         active_generations=_active(tx, user) if private else UNSET,
         contact=user.contact if private and user.contact else UNSET,
         vpn=user.vpn if private else UNSET,

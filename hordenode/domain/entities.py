@@ -15,6 +15,7 @@ import msgspec
 ANONYMOUS_ID = 0
 ANONYMOUS_KEY = "0000000000"
 OWNER_ID = 1
+DEFAULT_KEY = "default"  # name of the key that a user gets with the account
 
 
 class Kind(StrEnum):
@@ -66,6 +67,16 @@ class User(msgspec.Struct, frozen=True):
         return f"{self.name}#{self.id}"
 
 
+class UserPrivate(msgspec.Struct, frozen=True):
+    """What is rarely read of an account. `monthly_kudos` in thousandths; `monthly_paid_ms`: when it last got them."""
+
+    user_id: int
+    admin_comment: str | None = None
+    monthly_kudos: int = 0
+    monthly_paid_ms: int | None = None
+    proxy_passkey: str | None = None
+
+
 class Worker(msgspec.Struct, frozen=True):
     """A popping process (contract 11). `speed` is in things per second, None before its first delivery."""
 
@@ -89,6 +100,7 @@ class Worker(msgspec.Struct, frozen=True):
     aborted: int = 0
     kudos_generated: int = 0
     kudos_uptime: int = 0
+    team_id: str | None = None
 
 
 class WaitingPrompt(msgspec.Struct, frozen=True):
@@ -117,6 +129,7 @@ class WaitingPrompt(msgspec.Struct, frozen=True):
     consumed: int
     created_ms: int
     expires_ms: int
+    sharedkey_id: str | None = None
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -137,3 +150,71 @@ class Job(msgspec.Struct, frozen=True):
     censored: bool = False
     gen_metadata: str | None = None
     reward: int = 0
+
+
+class SharedKey(msgspec.Struct, frozen=True):
+    """A part of its owner's kudos that others may spend (contract 14).
+
+    `budget` is what is left, None without limit; a limit of -1 is none. `models` is a JSON list of the models that it
+    may ask for, empty for any.
+    """
+
+    id: str
+    user_id: int
+    name: str | None
+    created_ms: int
+    expires_ms: int | None
+    budget: int | None
+    utilized: int = 0
+    max_image_pixels: int = -1
+    max_image_steps: int = -1
+    max_text_tokens: int = -1
+    models: str = "[]"
+
+
+class Team(msgspec.Struct, frozen=True):
+    """Workers that count together (contract 15). `folded` is the name as names are compared."""
+
+    id: str
+    name: str
+    folded: str
+    info: str | None
+    user_id: int
+    created_ms: int
+    fulfilled: int = 0
+    contributed: int = 0
+    kudos: int = 0
+    uptime_s: int = 0
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What the owner of one worker, or of all (`worker_id` None), is told with each pop (contract 16)."""
+
+    id: str
+    worker_id: str | None
+    user_id: int
+    message: str
+    origin: str
+    created_ms: int
+    expires_ms: int
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """One of a user's keys, without the key."""
+
+    digest: bytes
+    user_id: int
+    created_ms: int
+    name: str
+    used_ms: int | None
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """A code that lets `uses_left` people register, without the code."""
+
+    digest: bytes
+    user_id: int
+    created_ms: int
+    expires_ms: int | None
+    uses_left: int
+    trusted: bool

@@ -28,9 +28,73 @@ CREATE TABLE users (
 CREATE TABLE api_keys (
     digest      BLOB    PRIMARY KEY,
     user_id     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    created_ms  INTEGER NOT NULL
+    created_ms  INTEGER NOT NULL,
+    name        TEXT    NOT NULL DEFAULT 'default',
+    used_ms     INTEGER
 ) WITHOUT ROWID;
-CREATE INDEX api_keys_by_user ON api_keys (user_id);
+CREATE UNIQUE INDEX api_keys_by_user ON api_keys (user_id, name);
+
+-- What is rarely read of a user, apart from what every request reads.
+CREATE TABLE user_private (
+    user_id          INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    admin_comment    TEXT,
+    monthly_kudos    INTEGER NOT NULL DEFAULT 0,
+    monthly_paid_ms  INTEGER,
+    proxy_passkey    TEXT    UNIQUE
+);
+
+-- Reasons to look closer at an untrusted user, or at one of its workers (contract 11). They never refuse anything.
+CREATE TABLE suspicions (
+    id         INTEGER PRIMARY KEY,
+    user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    worker_id  TEXT    REFERENCES workers (id) ON DELETE CASCADE,
+    reason     TEXT    NOT NULL,
+    at_ms      INTEGER NOT NULL
+);
+CREATE INDEX suspicions_by_user ON suspicions (user_id);
+CREATE INDEX suspicions_by_worker ON suspicions (worker_id);
+
+-- Codes that let somebody register; like API keys, only their keyed digests are stored.
+CREATE TABLE invitations (
+    digest      BLOB    PRIMARY KEY,
+    user_id     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_ms  INTEGER NOT NULL,
+    expires_ms  INTEGER,
+    uses_left   INTEGER NOT NULL CHECK (uses_left >= 0),
+    trusted     INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX invitations_by_user ON invitations (user_id);
+
+-- budget and utilized in thousandths; a budget of NULL is without limit, limits of -1 are none, no models means any.
+CREATE TABLE shared_keys (
+    id                TEXT    PRIMARY KEY,
+    user_id           INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name              TEXT,
+    created_ms        INTEGER NOT NULL,
+    expires_ms        INTEGER,
+    budget            INTEGER CHECK (budget >= 0),
+    utilized          INTEGER NOT NULL DEFAULT 0,
+    max_image_pixels  INTEGER NOT NULL DEFAULT -1,
+    max_image_steps   INTEGER NOT NULL DEFAULT -1,
+    max_text_tokens   INTEGER NOT NULL DEFAULT -1,
+    models            TEXT    NOT NULL DEFAULT '[]'
+);
+CREATE INDEX shared_keys_by_user ON shared_keys (user_id);
+
+-- `folded` is the name as names are compared: ignoring case. Uptime in seconds, kudos in thousandths.
+CREATE TABLE teams (
+    id           TEXT    PRIMARY KEY,
+    name         TEXT    NOT NULL,
+    folded       TEXT    NOT NULL UNIQUE,
+    info         TEXT,
+    user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_ms   INTEGER NOT NULL,
+    fulfilled    INTEGER NOT NULL DEFAULT 0,
+    contributed  INTEGER NOT NULL DEFAULT 0,
+    kudos        INTEGER NOT NULL DEFAULT 0,
+    uptime_s     INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX teams_by_user ON teams (user_id);
 
 -- A user's account has the user's id; the node's own accounts are negative (domain/ledger.py).
 CREATE TABLE accounts (
@@ -95,9 +159,27 @@ CREATE TABLE workers (
     contributed          INTEGER NOT NULL DEFAULT 0,
     aborted              INTEGER NOT NULL DEFAULT 0,
     kudos_generated      INTEGER NOT NULL DEFAULT 0,
-    kudos_uptime         INTEGER NOT NULL DEFAULT 0
+    kudos_uptime         INTEGER NOT NULL DEFAULT 0,
+    team_id              TEXT    REFERENCES teams (id) ON DELETE SET NULL,
+    hour_aborted         INTEGER NOT NULL DEFAULT 0,
+    hour_ms              INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX workers_by_user ON workers (user_id);
+CREATE INDEX workers_by_team ON workers (team_id) WHERE team_id IS NOT NULL;
+
+-- For one worker, or for all when worker_id is NULL.
+CREATE TABLE worker_messages (
+    id          TEXT    PRIMARY KEY,
+    worker_id   TEXT    REFERENCES workers (id) ON DELETE CASCADE,
+    user_id     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    message     TEXT    NOT NULL,
+    origin      TEXT    NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    expires_ms  INTEGER NOT NULL
+);
+CREATE INDEX worker_messages_by_worker ON worker_messages (worker_id);
+CREATE INDEX worker_messages_by_user ON worker_messages (user_id);
+CREATE INDEX worker_messages_expiry ON worker_messages (expires_ms);
 
 -- One row per distinct set of needs (domain/needs.py). The counters cover requests that still have jobs to hand out,
 -- so that matching, skipped reasons and totals never look at requests.
@@ -157,20 +239,23 @@ CREATE TABLE waiting_prompts (
     price         INTEGER NOT NULL,
     consumed      INTEGER NOT NULL DEFAULT 0,
     created_ms    INTEGER NOT NULL,
-    expires_ms    INTEGER NOT NULL
+    expires_ms    INTEGER NOT NULL,
+    sharedkey_id  TEXT    REFERENCES shared_keys (id) ON DELETE SET NULL
 );
 CREATE INDEX waiting_prompts_fair ON waiting_prompts (lane_id, signature_id, order_key DESC, arrival) WHERE n > 0;
 CREATE INDEX waiting_prompts_lane ON waiting_prompts (lane_id, order_key DESC, arrival, signature_id) WHERE n > 0;
 CREATE INDEX waiting_prompts_reference ON waiting_prompts (signature_id, order_key DESC, arrival) WHERE n > 0;
 CREATE INDEX waiting_prompts_expiry ON waiting_prompts (expires_ms);
 CREATE INDEX waiting_prompts_by_user ON waiting_prompts (user_id);
+CREATE INDEX waiting_prompts_by_sharedkey ON waiting_prompts (sharedkey_id) WHERE sharedkey_id IS NOT NULL;
 
 -- What was asked, apart from the counters above so that a counter's change does not rewrite a long prompt.
 CREATE TABLE request_specs (
-    request_id    TEXT PRIMARY KEY REFERENCES waiting_prompts (id) ON DELETE CASCADE,
-    spec          TEXT NOT NULL,
-    client_agent  TEXT NOT NULL,
-    address       TEXT NOT NULL
+    request_id       TEXT PRIMARY KEY REFERENCES waiting_prompts (id) ON DELETE CASCADE,
+    spec             TEXT NOT NULL,
+    client_agent     TEXT NOT NULL,
+    address          TEXT NOT NULL,
+    proxied_account  TEXT
 );
 
 CREATE TABLE jobs (

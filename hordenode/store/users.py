@@ -1,12 +1,15 @@
-"""Rows about users and their API keys."""
+"""Rows about users."""
 
 from __future__ import annotations
 
-from hordenode.domain.entities import Kind, User
+from hordenode.domain.entities import Kind, User, UserPrivate
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Tx, statement
 
 _user = reader(User)
+_private = reader(UserPrivate)
+
+PAGE = 25
 
 FIND = statement("users.find", f"SELECT {columns(User)} FROM users WHERE id = :id")
 BY_KEY = statement(
@@ -14,9 +17,30 @@ BY_KEY = statement(
     f"SELECT {columns(User)} FROM users WHERE id = (SELECT user_id FROM api_keys WHERE digest = :digest)",
 )
 INSERT = statement("users.insert", f"INSERT INTO users ({columns(User)}) VALUES ({placeholders(User)})")
-NEXT_ID = statement("users.next_id", "SELECT max(id) + 1 FROM users")
-ADD_KEY = statement(
-    "users.add_key", "INSERT INTO api_keys (digest, user_id, created_ms) VALUES (:digest, :user_id, :created_ms)"
+NEXT_ID = statement("users.next_id", "SELECT max(id) + 1 FROM accounts")
+SAVE = statement(
+    "users.save",
+    f"UPDATE users SET {', '.join(f'{n} = :{n}' for n in columns(User).split(', ') if n != 'id')} WHERE id = :id",
+)
+ACTIVE = statement("users.active", "UPDATE users SET active_ms = max(active_ms, :active_ms) WHERE id = :id")
+DELETE = statement("users.delete", "DELETE FROM users WHERE id = :id")
+BY_KUDOS = statement(
+    "users.by_kudos",
+    f"SELECT {', '.join('u.' + name for name in columns(User).split(', '))} FROM users u JOIN accounts a ON a.id = u.id"
+    " ORDER BY a.balance DESC, u.id LIMIT :limit OFFSET :offset",
+)
+BY_AGE = statement(
+    "users.by_age", f"SELECT {columns(User)} FROM users ORDER BY created_ms, id LIMIT :limit OFFSET :offset"
+)
+PRIVATE = statement("users.private", f"SELECT {columns(UserPrivate)} FROM user_private WHERE user_id = :user_id")
+SAVE_PRIVATE = statement(
+    "users.save_private",
+    f"INSERT OR REPLACE INTO user_private ({columns(UserPrivate)}) VALUES ({placeholders(UserPrivate)})",
+)
+BY_PASSKEY = statement(
+    "users.by_passkey",
+    f"SELECT {columns(User)} FROM users WHERE service = 1"
+    " AND id = (SELECT user_id FROM user_private WHERE proxy_passkey = :passkey)",
 )
 OPEN_ACCOUNT = statement("users.open_account", "INSERT INTO accounts (id, balance) VALUES (:id, 0)")
 RECORD = statement(
@@ -43,7 +67,20 @@ def by_key(tx: Tx, digest: bytes) -> User | None:
     return None if row is None else _user(row)
 
 
+def by_passkey(tx: Tx, passkey: str) -> User | None:
+    """The service user with this proxy passkey."""
+    row = tx.one(BY_PASSKEY, passkey=passkey)
+    return None if row is None else _user(row)
+
+
+def page(tx: Tx, number: int, *, by_age: bool) -> list[User]:
+    """Page `number` (from 1): the richest first, or the oldest."""
+    rows = tx.all(BY_AGE if by_age else BY_KUDOS, limit=PAGE, offset=(number - 1) * PAGE)
+    return [_user(row) for row in rows]
+
+
 def next_id(tx: Tx) -> int:
+    """An id that no user ever had: accounts outlive their users."""
     return int(tx.value(NEXT_ID))
 
 
@@ -53,8 +90,28 @@ def insert(tx: Tx, user: User) -> None:
     tx.run(OPEN_ACCOUNT, id=user.id)
 
 
-def add_key(tx: Tx, user_id: int, digest: bytes, now_ms: int) -> None:
-    tx.run(ADD_KEY, digest=digest, user_id=user_id, created_ms=now_ms)
+def save(tx: Tx, user: User) -> None:
+    tx.run(SAVE, **values(user))
+
+
+def save_active(tx: Tx, user_id: int, at_ms: int) -> None:
+    """When the user was last seen."""
+    tx.run(ACTIVE, id=user_id, active_ms=at_ms)
+
+
+def delete(tx: Tx, user_id: int) -> None:
+    """The user with keys, shared keys, teams, records and what else only belongs to it. Not its account."""
+    tx.run(DELETE, id=user_id)
+
+
+def private(tx: Tx, user_id: int) -> UserPrivate:
+    """What is rarely read of a user."""
+    row = tx.one(PRIVATE, user_id=user_id)
+    return UserPrivate(user_id) if row is None else _private(row)
+
+
+def save_private(tx: Tx, private: UserPrivate) -> None:
+    tx.run(SAVE_PRIVATE, **values(private))
 
 
 def record(
