@@ -83,6 +83,16 @@ class HordeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingSettings:
+    """[outgoing]"""
+
+    private_networks: tuple[str, ...] = option(
+        (), "Networks, such as 192.168.1.0/24, that source images and webhooks may reach beside public addresses."
+    )
+    ca_file: str = option("", "Certificates (PEM) to trust for source images and webhooks beside the usual ones.")
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """[engine]"""
 
@@ -137,6 +147,7 @@ class Settings:
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()
     horde: HordeSettings = HordeSettings()
+    outgoing: OutgoingSettings = OutgoingSettings()
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = WorkerSettings()
     shutdown: ShutdownSettings = ShutdownSettings()

@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +26,8 @@ from hordenode.api.routes import ROUTES
 from hordenode.blobs.files import FileBlobs
 from hordenode.blobs.signing import UrlSigner
 from hordenode.catalog import Catalog, load_catalog
-from hordenode.config import Settings
+from hordenode.client.guard import Guard, NotANetwork, parse_networks
+from hordenode.config import ConfigError, OutgoingSettings, Settings
 from hordenode.coordinator import janitor, users
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
@@ -298,10 +300,27 @@ async def open_coordinator(
             anonymous=settings.horde.anonymous,
             max_upload=settings.server.max_body_mb * 2**20,
         ),
+        guard=make_guard(settings.outgoing),
         line=line,
     )
     forward.append(Publisher(line, coordinator.doorbell, publish, stop_job))
     return coordinator
+
+
+def make_guard(settings: OutgoingSettings) -> Guard:
+    """Where source images and webhooks may connect to. Raises ConfigError."""
+    try:
+        private = parse_networks(settings.private_networks)
+    except NotANetwork as error:
+        raise ConfigError(f"outgoing.private_networks: {error}.") from error
+    if not settings.ca_file:
+        return Guard(private)
+    trusted = ssl.create_default_context()
+    try:
+        trusted.load_verify_locations(settings.ca_file)
+    except OSError as error:
+        raise ConfigError(f"outgoing.ca_file: {settings.ca_file} cannot be used: {error}.") from error
+    return Guard(private, tls=trusted)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from hordenode.blobs.base import BlobStore
 from hordenode.blobs.signing import UrlSigner
+from hordenode.client.guard import Guard
 from hordenode.coordinator.doorbell import Doorbell
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.presence import Presence
@@ -76,6 +77,7 @@ class Coordinator:
     baselines: Baselines
     text_sizes: dict[str, float]
     rules: Rules = field(default_factory=Rules)
+    guard: Guard = field(default_factory=Guard)
     presence: Presence = field(default_factory=Presence)
     line: Line = field(default_factory=Line)
     verdicts: Verdicts = field(default_factory=Verdicts)
