@@ -1,0 +1,1 @@
+"""From checkpoints to what the engine loads. Needs the package extra `export`."""

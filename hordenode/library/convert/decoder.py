@@ -1,0 +1,222 @@
+"""Writes a decoder as the graph that ONNX Runtime GenAI's builder would write.
+
+Attention is com.microsoft's GroupQueryAttention with the rotation inside, so that past and present may be one buffer;
+it takes its lengths from the attention mask, and there are no `position_ids`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from hordenode.library.convert.architecture import Architecture
+from hordenode.library.convert.checkpoint import Checkpoint, Linear
+from hordenode.library.convert.precision import BLOCK, Precision, quantised
+from hordenode.library.convert.rotation import tables
+from hordenode.library.convert.writer import MICROSOFT, GraphWriter
+
+# Multiply with activations rounded to 8 bits, the kernel that is fast on CPUs; the others ignore it.
+ACCURACY = 4
+
+
+class DecoderWriter:
+    """Writes the graph of one checkpoint, from the bottom to the top."""
+
+    def __init__(self, shape: Architecture, weights: Checkpoint, precision: Precision, folder: Path) -> None:
+        self._shape = shape
+        self._weights = weights
+        self._precision = precision
+        self._graph = GraphWriter(folder, precision.dtype)
+
+    def write(self) -> None:
+        """Write model.onnx and its weights. Raises LibraryError, UnsupportedRotation."""
+        shape, graph = self._shape, self._graph
+        try:
+            lengths = self._lengths()
+            state, table = self._embed()
+            for layer in range(shape.layers):
+                state = self._parallel(layer, state, lengths) if shape.parallel else self._layer(layer, state, lengths)
+            state = self._norm("final_layernorm" if shape.layer_norm else "norm", state)
+            self._logits(state, table)
+            graph.save(*_signature(shape, graph.type))
+        finally:
+            graph.close()
+
+    def _lengths(self) -> list[str]:
+        """Per row the index of the last token, and the length of the mask: what GroupQueryAttention asks for."""
+        graph = self._graph
+        total = graph.add("ReduceSum", ["attention_mask", graph.whole(1)], "mask_sum", keepdims=0)
+        last = graph.add("Sub", [total, graph.whole(1)], "mask_last")
+        graph.add("Cast", [last], "seqlens_k", to=TensorProto.INT32)
+        size = graph.add("Shape", ["attention_mask"], "mask_shape", start=1)
+        width = graph.add("Squeeze", [size, graph.whole(0)], "mask_width")
+        graph.add("Cast", [width], "total_seq_len", to=TensorProto.INT32)
+        return ["seqlens_k", "total_seq_len"]
+
+    def _embed(self) -> tuple[str, str]:
+        """The first state, and the name of the table. Beside quantised weights the table is kept in float16."""
+        graph, value = self._graph, self._weights.embedding()
+        if self._precision.bits:
+            table = graph.constant("model.embed_tokens.weight", value.astype(np.float16))
+            rows = graph.add("Gather", [table, "input_ids"], "embed_tokens.rows", axis=0)
+            state = graph.add("Cast", [rows], "embed_tokens", to=graph.type)
+        else:
+            table = graph.weight("model.embed_tokens.weight", value)
+            state = graph.add("Gather", [table, "input_ids"], "embed_tokens", axis=0)
+        if self._shape.embedding_scale:
+            state = graph.add("Mul", [state, graph.scalar(self._shape.embedding_scale)], "embed_tokens.scaled")
+        return state, table
+
+    def _layer(self, layer: int, state: str, lengths: list[str]) -> str:
+        graph, name, sandwich = self._graph, f"layers.{layer}", self._shape.sandwich
+        mixed = self._attention(layer, self._norm(f"{name}.input_layernorm", state), lengths)
+        if sandwich:
+            mixed = self._norm(f"{name}.post_attention_layernorm", mixed)
+        state = graph.add("Add", [state, mixed], f"{name}.attended")
+        before = "pre_feedforward_layernorm" if sandwich else "post_attention_layernorm"
+        fed = self._feed_forward(layer, self._norm(f"{name}.{before}", state))
+        if sandwich:
+            fed = self._norm(f"{name}.post_feedforward_layernorm", fed)
+        return graph.add("Add", [state, fed], f"{name}.output")
+
+    def _parallel(self, layer: int, state: str, lengths: list[str]) -> str:
+        """Attention and feed-forward beside each other, as in Phi 1 and 2."""
+        graph, name = self._graph, f"layers.{layer}"
+        normed = self._norm(f"{name}.input_layernorm", state)
+        mixed, fed = self._attention(layer, normed, lengths), self._feed_forward(layer, normed)
+        return graph.add("Add", [state, graph.add("Add", [mixed, fed], f"{name}.both")], f"{name}.output")
+
+    def _attention(self, layer: int, state: str, lengths: list[str]) -> str:
+        shape, graph, name = self._shape, self._graph, f"layers.{layer}.self_attn"
+        query, key, value = (
+            self._linear(f"{name}.{part}_proj", state, self._weights.linear(layer, part)) for part in "qkv"
+        )
+        if shape.head_norms:
+            query = self._head_norm(f"{name}.q_norm", query, shape.heads)
+            key = self._head_norm(f"{name}.k_norm", key, shape.key_value_heads)
+        kinds = ("key", "value")
+        window = {"local_window_size": shape.windows[layer]} if shape.windows[layer] else {}
+        cap = {"softcap": shape.attention_cap} if shape.attention_cap else {}
+        past = [f"past_key_values.{layer}.{kind}" for kind in kinds]
+        mixed = graph.add(
+            "GroupQueryAttention",
+            [query, key, value, *past, *lengths, *self._rotation(layer)],
+            f"{name}.mixed",
+            *(f"present.{layer}.{kind}" for kind in kinds),
+            domain=MICROSOFT,
+            num_heads=shape.heads,
+            kv_num_heads=shape.key_value_heads,
+            scale=shape.attention_scale,
+            do_rotary=1,
+            rotary_interleaved=0,
+            **window,
+            **cap,
+        )
+        return self._linear(f"{name}.o_proj", mixed, self._weights.linear(layer, "o"))
+
+    def _rotation(self, layer: int) -> list[str]:
+        """Tables [context, width / 2], shared by the layers that turn alike."""
+        rotations = self._shape.rotations
+        number = rotations.index(rotations[layer])
+        cosines, sines = tables(rotations[layer], self._shape.context)
+        return [self._graph.weight(f"cos.{number}", cosines), self._graph.weight(f"sin.{number}", sines)]
+
+    def _feed_forward(self, layer: int, state: str) -> str:
+        shape, graph, name = self._shape, self._graph, f"layers.{layer}.mlp"
+        up = self._linear(f"{name}.up_proj", state, self._weights.linear(layer, "up"))
+        if shape.plain:
+            inner = self._activate(f"{name}.act", up)
+        else:
+            gate = self._linear(f"{name}.gate_proj", state, self._weights.linear(layer, "gate"))
+            inner = graph.add("Mul", [self._activate(f"{name}.act", gate), up], f"{name}.inner")
+        return self._linear(f"{name}.down_proj", inner, self._weights.linear(layer, "down"))
+
+    def _activate(self, name: str, state: str) -> str:
+        if self._shape.activation == "gelu":
+            return self._graph.add("Gelu", [state], name, approximate="tanh")
+        sigmoid = self._graph.add("Sigmoid", [state], f"{name}.sigmoid")
+        return self._graph.add("Mul", [state, sigmoid], name)
+
+    def _head_norm(self, name: str, state: str, heads: int) -> str:
+        """Norm each head by itself."""
+        graph, size = self._graph, self._shape.head_size
+        split = graph.add("Reshape", [state, graph.whole(0, 0, heads, size)], f"{name}.heads")
+        normed = self._norm(name, split, size)
+        return graph.add("Reshape", [normed, graph.whole(0, 0, heads * size)], f"{name}.joined")
+
+    def _norm(self, name: str, state: str, width: int = 0) -> str:
+        graph, epsilon = self._graph, self._shape.epsilon
+        weight, bias = self._weights.norm(name, width or self._shape.hidden)
+        scale = graph.weight(f"model.{name}.weight", weight)
+        if bias is not None:
+            shift = graph.weight(f"model.{name}.bias", bias)
+            return graph.add("LayerNormalization", [state, scale, shift], name, axis=-1, epsilon=epsilon)
+        # Without a domain, as the builder writes it: the runtime has the operator though ONNX has not.
+        return graph.add("SimplifiedLayerNormalization", [state, scale], name, axis=-1, epsilon=epsilon, stash_type=1)
+
+    def _logits(self, state: str, table: str) -> None:
+        shape, graph = self._shape, self._graph
+        head = self._weights.head()
+        if head is None and not self._precision.bits:  # the table is the matrix too: no second copy in the file
+            made = graph.add("FusedMatMul", [state, table], "lm_head", domain=MICROSOFT, transB=1)
+        else:
+            made = self._linear("lm_head", state, head or Linear(self._weights.embedding(), None))
+        if shape.logit_cap:
+            cap = graph.scalar(shape.logit_cap)
+            curved = graph.add("Tanh", [graph.add("Div", [made, cap], "lm_head.over_cap")], "lm_head.curved")
+            made = graph.add("Mul", [curved, cap], "lm_head.capped")
+        graph.add("Cast", [made], "logits", to=TensorProto.FLOAT)
+
+    def _linear(self, name: str, state: str, linear: Linear) -> str:
+        graph, bits = self._graph, self._precision.bits
+        weight, bare = f"model.{name}.weight", f"{name}.bare" if linear.bias is not None else name
+        if bits:
+            made = self._quantised(weight, bare, state, linear)
+        else:
+            stored = graph.weight(weight, linear.weight.T)
+            made = graph.add("MatMul", [state, stored], bare)
+        if linear.bias is None:
+            return made
+        return graph.add("Add", [made, graph.weight(f"model.{name}.bias", linear.bias)], name)
+
+    def _quantised(self, weight: str, name: str, state: str, linear: Linear) -> str:
+        graph, bits = self._graph, self._precision.bits
+        rows, columns = linear.weight.shape
+        blocks = quantised(linear.weight, bits)
+        stored = graph.constant(f"{weight}.q{bits}", blocks.packed)
+        scales = graph.weight(f"{weight}.scales", blocks.scales.ravel())
+        return graph.add(
+            "MatMulNBits",
+            [state, stored, scales],
+            name,
+            domain=MICROSOFT,
+            K=columns,
+            N=rows,
+            bits=bits,
+            block_size=BLOCK,
+            accuracy_level=ACCURACY,
+        )
+
+
+def _signature(shape: Architecture, kind: int) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+    """Inputs and outputs of the graph; `kind`: of the cache."""
+
+    def cache(name: str, length: str) -> list[onnx.ValueInfoProto]:
+        sizes = ["batch_size", shape.key_value_heads, length, shape.head_size]
+        return [
+            helper.make_tensor_value_info(f"{name}.{layer}.{half}", kind, sizes)
+            for layer in range(shape.layers)
+            for half in ("key", "value")
+        ]
+
+    rows, integers = ["batch_size", "sequence_length"], TensorProto.INT64
+    inputs = [
+        helper.make_tensor_value_info("input_ids", integers, rows),
+        helper.make_tensor_value_info("attention_mask", integers, ["batch_size", "total_sequence_length"]),
+        *cache("past_key_values", "past_sequence_length"),
+    ]
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [*rows, shape.vocabulary])
+    return inputs, [logits, *cache("present", "total_sequence_length")]

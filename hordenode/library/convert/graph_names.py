@@ -1,0 +1,34 @@
+"""Which initializer of an exported graph is the weight of which module.
+
+Exporters rename the weights of linear maps (`onnx::MatMul_5651`), but nodes keep the path of their module:
+`/down_blocks.0/attentions.0/to_q/MatMul`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import onnx
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleWeight:
+    """`initializer` holds the weight of `module`; `transposed`: as [in, out] where modules keep [out, in]."""
+
+    module: str
+    initializer: str
+    transposed: bool
+
+
+def module_weights(graph: onnx.GraphProto) -> Iterator[ModuleWeight]:
+    """The weights of all linear maps and convolutions in the order of the graph."""
+    initializers = {each.name for each in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("MatMul", "Gemm", "Conv") and len(node.input) > 1 and node.input[1] in initializers:
+            as_module = node.op_type == "Conv" or any(each.name == "transB" and each.i for each in node.attribute)
+            yield ModuleWeight(_module(node.name), node.input[1], not as_module)
+
+
+def _module(node: str) -> str:
+    return node.strip("/").rsplit("/", 1)[0].replace("/", ".")

@@ -1,0 +1,31 @@
+"""The same comparison with transformers, where it is installed: a second opinion on the reference itself."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Logits = NDArray[np.float32]
+
+# transformers holds the whole checkpoint in float32; beyond this many bytes of weights the reference has to do.
+LARGEST = 4 * 2**30
+
+
+def peer_logits(folder: Path, tokens: Sequence[int]) -> Logits | None:
+    """What transformers answers to each token; None where it is not installed or the checkpoint is too large for it."""
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    if not 0 < weights <= LARGEST or not all(importlib.util.find_spec(name) for name in ("torch", "transformers")):
+        return None
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False, dtype=torch.float32
+    ).eval()
+    with torch.no_grad():
+        logits = model(torch.tensor([list(tokens)])).logits[0].float()
+    return np.asarray(logits.numpy(), np.float32)
