@@ -88,6 +88,7 @@ def explain(error: Exception) -> Failure | None:
     from hordenode.catalog import CatalogError
     from hordenode.embedding import GenerationFailed
     from hordenode.engine.jobs import EngineError
+    from hordenode.library.errors import LibraryError
     from hordenode.protocol.errors import HordeError
     from hordenode.server import PortInUse
     from hordenode.store.errors import StoreError
@@ -98,7 +99,16 @@ def explain(error: Exception) -> Failure | None:
         return Failure(f"the horde refused: {error.message}{code}", REFUSED)
     if isinstance(error, httpx.TransportError):
         return Failure(f"the horde cannot be reached: {str(error) or type(error).__name__}", UNREACHABLE)
-    known = (CatalogError, GenerationFailed, EngineError, PortInUse, StoreError, DataDirInUse, ConfigError)
+    known = (
+        CatalogError,
+        LibraryError,
+        GenerationFailed,
+        EngineError,
+        PortInUse,
+        StoreError,
+        DataDirInUse,
+        ConfigError,
+    )
     if isinstance(error, known):
         return Failure(str(error))
     if isinstance(error, PermissionError):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+from hordenode.ops.filelock import try_lock
 
 LOCK_FILE = "node.lock"
 INFO_FILE = "node.json"
@@ -78,7 +79,7 @@ def read_running(data_dir: Path) -> NodeInfo | None:
     if info is None or not (data_dir / LOCK_FILE).exists():
         return None
     with (data_dir / LOCK_FILE).open("rb") as file:
-        return None if _try_lock(file) else info
+        return None if try_lock(file) else info
 
 
 def _read_info(data_dir: Path) -> NodeInfo | None:
@@ -97,24 +98,7 @@ def _write_info(data_dir: Path, info: NodeInfo) -> None:
 
 def _lock_soon(file: IO[bytes]) -> bool:
     for _ in range(ATTEMPTS - 1):
-        if _try_lock(file):
+        if try_lock(file):
             return True
         time.sleep(PAUSE_S)
-    return _try_lock(file)
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """Lock the file for this process without waiting; closing it unlocks."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return try_lock(file)

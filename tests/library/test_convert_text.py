@@ -13,8 +13,9 @@ from hordenode.library.convert.checkpoint import Checkpoint, SafeTensors
 from hordenode.library.convert.precision import PRECISIONS, quantised, restored
 from hordenode.library.convert.reference import Reference
 from hordenode.library.convert.text import convert_text
-from hordenode.library.convert.verify import distance, graph_logits, verify
+from hordenode.library.convert.verify import distance, verify
 from hordenode.library.errors import LibraryError
+from hordenode.library.logits import graph_logits
 from tests.library.tiny import CONFIGS, GOLDENS, write_checkpoint
 
 LOGITS = np.load(GOLDENS / "logits.npz")

@@ -23,11 +23,13 @@ class ModuleWeight:
 
 def module_weights(graph: onnx.GraphProto) -> Iterator[ModuleWeight]:
     """The weights of all linear maps and convolutions in the order of the graph."""
-    initializers = {each.name for each in graph.initializer}
+    stored = {each.name: each.name for each in graph.initializer}
     for node in graph.node:
-        if node.op_type in ("MatMul", "Gemm", "Conv") and len(node.input) > 1 and node.input[1] in initializers:
+        if node.op_type == "Cast" and node.input[0] in stored:  # kept in another type than it is used in
+            stored[node.output[0]] = stored[node.input[0]]
+        if node.op_type in ("MatMul", "Gemm", "Conv") and len(node.input) > 1 and node.input[1] in stored:
             as_module = node.op_type == "Conv" or any(each.name == "transB" and each.i for each in node.attribute)
-            yield ModuleWeight(_module(node.name), node.input[1], not as_module)
+            yield ModuleWeight(_module(node.name), stored[node.input[1]], not as_module)
 
 
 def _module(node: str) -> str:

@@ -78,11 +78,11 @@ def _verified(source: Path, target: Path, reference: Reference, precision: Preci
 
 
 def parameters(shape: Architecture) -> float:
-    """How many weights a decoder has, in billions, to three places; biases and norms are left out."""
+    """How many weights a decoder has, in billions; biases and norms are left out."""
     head_rows = (2 * shape.heads + 2 * shape.key_value_heads) * shape.head_size
     layer = shape.hidden * (head_rows + (2 if shape.plain else 3) * shape.intermediate)
     tables = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
-    return round((shape.layers * layer + tables) / 1e9, 3)
+    return round((shape.layers * layer + tables) / 1e9, 6)
 
 
 def _tensors(source: Path) -> Tensors:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hordenode.config import EngineSettings
-from hordenode.engine.runtime import Array, Runtime
-from hordenode.engine.text.config import read_genai_config
 from hordenode.engine.tokenizer import open_tokenizer
 from hordenode.library.convert.precision import Precision, quantised, restored
 from hordenode.library.convert.reference import Reference
 from hordenode.library.errors import LibraryError
-
-Logits = NDArray[np.float32]
+from hordenode.library.logits import Logits, graph_logits
 
 PROMPT = "The quick brown fox jumps over the lazy dog. 12 + 30 = 42, and then?"
 LONGEST = 32
@@ -68,22 +62,6 @@ def prompt_tokens(folder: Path, vocabulary: int) -> list[int]:
             f"{folder / 'tokenizer.json'}: makes no tokens of a plain English text. It is not this model's."
         )
     return ids
-
-
-def graph_logits(folder: Path, tokens: Sequence[int]) -> Logits:
-    """What the graph in `folder` answers to each token: [tokens, vocabulary]. Raises ModelFileError, EngineError."""
-    decoder = read_genai_config(folder).model.decoder
-    session = Runtime(EngineSettings(providers=("cpu",))).open(folder / decoder.filename)
-    feeds: dict[str, Array] = {
-        decoder.inputs.input_ids: np.array([tokens]),
-        decoder.inputs.attention_mask: np.ones((1, len(tokens))),
-        decoder.inputs.position_ids: np.arange(len(tokens))[None],
-    }
-    empty = np.zeros((1, decoder.num_key_value_heads, 0, decoder.head_size), np.float32)
-    for layer in range(decoder.num_hidden_layers):
-        feeds |= {decoder.inputs.past_key_names % layer: empty, decoder.inputs.past_value_names % layer: empty}
-    made: Logits = session.run({name: value for name, value in feeds.items() if name in session.inputs})[0]
-    return made.astype(np.float32)
 
 
 def distance(made: Logits, expected: Logits) -> float:

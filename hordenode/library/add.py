@@ -1,0 +1,217 @@
+"""Adds a model: fetch, recognise, convert or copy, try out in a child process, move into place, write the entry."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hordenode.catalog import ImageModel, TextModel, load_catalog
+from hordenode.config import EngineSettings
+from hordenode.library.describe import described, digests
+from hordenode.library.environment import image_python, require, run_tool
+from hordenode.library.errors import LibraryError
+from hordenode.library.form import IMAGES, READY, Form, Found
+from hordenode.library.progress import Progress
+from hordenode.library.shelf import Shelf
+from hordenode.library.source import Fetched, Local, OnHub, place_files
+from hordenode.library.trial import Outcome, limits_for, try_out
+
+TEXT_PRECISION, IMAGE_PRECISION = "int8", "fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to add. Empty or None: found out, or the default. `memory_mb`, `timeout_s`: of the first run."""
+
+    name: str = ""
+    subfolder: str = ""
+    precision: str = ""
+    baseline: str = ""
+    like: Local | OnHub | None = None
+    in_place: bool = False
+    export_python: Path | None = None
+    make_environment: bool = False
+    timeout_s: float = 600.0
+    memory_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A model that is there now. `notes`: what is worth knowing about it."""
+
+    kind: str
+    name: str
+    path: Path
+    outcome: Outcome
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the steps of one addition share."""
+
+    shelf: Shelf
+    engine: EngineSettings
+    options: Options
+    progress: Progress
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def built(self) -> Path:
+        return self.folder / "built"
+
+
+def add(shelf: Shelf, source: Local | OnHub, options: Options, engine: EngineSettings, progress: Progress) -> Added:
+    """Add the model of `source`. Leaves nothing behind when it fails; what was downloaded when it is interrupted.
+
+    Raises LibraryError, Interrupted, EngineError, CatalogError.
+    """
+    with shelf.incoming(source.key + options.subfolder, resumable=isinstance(source, OnHub)) as folder:
+        work = _Work(shelf, engine, options, progress, folder)
+        shutil.rmtree(work.built, ignore_errors=True)
+        fetched = source.fetch(folder, options.subfolder, lambda found: _approve(work, source, found), progress)
+        name = options.name or _name(source, fetched.found.kind)
+        if fetched.pinned:
+            work.values["source"] = fetched.pinned
+        if options.in_place:
+            return _register(work, fetched, name)
+        _build(work, fetched)
+        return _settle(work, fetched.found.kind, name)
+
+
+def _approve(work: _Work, source: Local | OnHub, found: Found) -> None:
+    """Refuse before any large file moves what would fail afterwards."""
+    options = work.options
+    name = options.name or _name(source, found.kind)
+    existing = work.shelf.own(found.kind, name)
+    if existing is not None and existing.path.exists():
+        raise LibraryError(f"there is a model '{name}' already. Remove it first, or choose another name with --name.")
+    if options.precision and found.form is Form.GENAI:
+        raise LibraryError(f"{found.form} holds converted weights already: --precision does not apply.")
+    if options.in_place and (found.form not in READY or not isinstance(source, Local) or not source.path.is_dir()):
+        raise LibraryError("--in-place is for a folder that needs no conversion: one of ONNX files on this machine.")
+    if found.form in (Form.CHECKPOINT_TEXT, Form.OPTIMUM_TEXT):
+        require("onnx", "safetensors", extra="export", purpose="converting a text model")
+    if found.form is Form.SINGLE_FILE and options.like is None:
+        raise LibraryError(
+            "a single image checkpoint has no tokenizer and no sizes: name a diffusers folder or repository of the same "
+            "family that lends them, as in --like hf:stable-diffusion-v1-5/stable-diffusion-v1-5@main"
+        )
+    if _needs_tool(found.form, options.precision):
+        image_python(work.shelf.data_dir, options.export_python, options.make_environment, work.progress)
+
+
+def _needs_tool(form: Form, precision: str) -> bool:
+    return form in (Form.DIFFUSERS, Form.SINGLE_FILE) or (form is Form.ONNX_IMAGE and precision not in ("", "fp32"))
+
+
+def _build(work: _Work, fetched: Fetched) -> None:
+    """Make the folder that the engine loads."""
+    form = fetched.found.form
+    if form in (Form.CHECKPOINT_TEXT, Form.OPTIMUM_TEXT):
+        _convert_text(work, fetched)
+    elif _needs_tool(form, work.options.precision):
+        _convert_image(work, fetched)
+    else:
+        place_files(fetched, work.built, work.progress, link=fetched.folder.is_relative_to(work.folder))
+    if form in IMAGES:
+        _name_weights(work)
+
+
+def _convert_text(work: _Work, fetched: Fetched) -> None:
+    from hordenode.library.convert.text import convert_text
+
+    precision = work.options.precision or load_catalog(work.shelf.data_dir).defaults.precision or TEXT_PRECISION
+    made = convert_text(fetched.folder, work.built, precision, work.progress)
+    work.values |= {"parameters": made.parameters, "context": made.context}
+    found = made.agreement
+    work.notes.append(
+        f"{precision}: logits within {found.drift:.2g} of the checkpoint's (of their spread), the same likeliest token at "
+        f"{100 * found.same:.0f} % of the positions{'; transformers agrees' if made.peer else ''}"
+    )
+
+
+def _convert_image(work: _Work, fetched: Fetched) -> None:
+    options, source = work.options, fetched.folder
+    python = image_python(work.shelf.data_dir, options.export_python, options.make_environment, work.progress)
+    words = {Form.DIFFUSERS: "diffusers", Form.SINGLE_FILE: "single", Form.ONNX_IMAGE: "onnx"}
+    precision = options.precision or IMAGE_PRECISION
+    arguments: list[str | Path] = [words[fetched.found.form], source, work.built, precision]
+    if fetched.found.form is Form.SINGLE_FILE:
+        arguments[1] = source / fetched.found.files[0]
+        assert options.like is not None
+        arguments.append(_lender(work, options.like))
+    work.progress(f"converting to ONNX at {precision}")
+    run_tool(python, arguments, source)
+
+
+def _lender(work: _Work, like: Local | OnHub) -> Path:
+    """The small files of a pipeline that lends them."""
+    if isinstance(like, Local):
+        return like.path
+    target = work.folder / "like"
+    for name in like.snapshot.files:
+        if name.endswith((".json", ".txt")) and name.count("/") <= 1:
+            like.hub.fetch(like.snapshot, name, target / name, work.progress)
+    return target
+
+
+def _name_weights(work: _Work) -> None:
+    try:
+        require("onnx", extra="export", purpose="naming weights for LoRA")
+    except LibraryError:
+        work.notes.append("without the extra 'export' the weights were not named, so this model will take no LoRA")
+        return
+    from hordenode.library.convert.onnx_image import normalise
+
+    normalise(work.built, work.progress)
+
+
+def _register(work: _Work, fetched: Fetched, name: str) -> Added:
+    """Leave the files where they are."""
+    kind = fetched.found.kind
+    outcome = _try(work, kind, name, fetched.folder)
+    work.values |= {"path": str(fetched.folder), "sha256": digests(fetched.folder, work.progress)}
+    work.shelf.register(kind, name, _kept(work.shelf, kind, name, work.values))
+    return Added(kind, name, fetched.folder, outcome, tuple(work.notes))
+
+
+def _settle(work: _Work, kind: str, name: str) -> Added:
+    outcome = _try(work, kind, name, work.built)
+    work.values["sha256"] = digests(work.built, work.progress)
+    place = work.shelf.settle(kind, name, work.built, _kept(work.shelf, kind, name, work.values))
+    return Added(kind, name, place, outcome, tuple(work.notes))
+
+
+def _try(work: _Work, kind: str, name: str, folder: Path) -> Outcome:
+    work.values = {**described(kind, folder, name, work.options.baseline), **work.values}
+    known = {key: value for key, value in work.values.items() if key != "source"}
+    members = {**known, "name": name, "path": folder}
+    model = msgspec.convert(members, ImageModel) if kind == "image" else msgspec.convert(members, TextModel)
+    limits = limits_for(folder, work.options.timeout_s)
+    if work.options.memory_mb is not None:
+        limits = replace(limits, memory_mb=work.options.memory_mb)
+    work.progress("trying it out")
+    return try_out(model, work.engine, limits)
+
+
+def _kept(shelf: Shelf, kind: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """New values under those that the user wrote in an entry that had no files yet."""
+    entry = shelf.own(kind, name)
+    if entry is None:
+        return dict(values)
+    defaults = {f: d.default for f, d in type(entry).__dataclass_fields__.items()}
+    own = {key for key in values if key not in ("sha256", "source", "path") and getattr(entry, key) != defaults[key]}
+    return {key: value for key, value in values.items() if key not in own}
+
+
+def _name(source: Local | OnHub, kind: str) -> str:
+    """Of an image model hordes know the last part alone."""
+    return source.title.rpartition("/")[2] if kind == "image" else source.title
