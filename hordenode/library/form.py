@@ -56,7 +56,11 @@ def recognise(names: Collection[str], where: object, subfolder: str = "") -> Fou
     top = _look(names, "")
     if top is not None:
         return top
-    candidates = [found for root in _roots(names) if (found := _look(names, root)) is not None]
+    candidates: list[Found] = []
+    for root in _roots(names):  # outer ones first: what is inside a model is a part of it
+        inside = any(root.startswith(f"{outer.root}/") for outer in candidates)
+        if not inside and (found := _look(names, root)) is not None:
+            candidates.append(found)
     if len(candidates) == 1:
         return candidates[0]
     if candidates:

@@ -13,14 +13,15 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from hordenode.library.digest import CHUNK, matches
+from hordenode.library.digest import matches
 from hordenode.library.errors import Interrupted, LibraryError
 from hordenode.library.paths import safe_names
 from hordenode.library.progress import Progress
 from hordenode.version import __version__
 
 ENDPOINT = "https://huggingface.co"
-ATTEMPTS = 5
+# Tries in a row that bring nothing.
+ATTEMPTS = 3
 TIMEOUT_S = 30.0
 PARTIAL = ".part"
 DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -105,12 +106,14 @@ class Hub:
 
     def _download(self, snapshot: Snapshot, name: str, partial: Path, progress: Progress) -> str:
         """Fill `partial`; returns the digest that it should have."""
-        trouble = ""
-        for _ in range(ATTEMPTS):
+        trouble, left, have = "", ATTEMPTS, 0
+        while left:
             try:
                 return self._try(snapshot, name, partial, progress)
             except (httpx.TransportError, httpx.StreamError) as error:
                 trouble = str(error) or type(error).__name__
+            before, have = have, partial.stat().st_size if partial.exists() else 0
+            left = ATTEMPTS if have > before else left - 1
         raise Interrupted(
             f"{snapshot.source}: {name} broke off ({trouble}). Run the same command again to go on from there."
         )
@@ -201,7 +204,7 @@ def _continues(answer: httpx.Response, have: int) -> bool:
 def _append(answer: httpx.Response, partial: Path, have: int, total: int, report: Callable[[int], None]) -> None:
     """Write what comes behind the first `have` bytes."""
     with partial.open("ab" if have else "wb") as file:
-        for block in answer.iter_bytes(CHUNK):
+        for block in answer.iter_raw():  # as it comes, so that nothing is lost when it breaks off
             if total and have + len(block) > total:
                 raise LibraryError(f"{partial.name.removesuffix(PARTIAL)}: the hub sends more bytes than it announced.")
             file.write(block)
