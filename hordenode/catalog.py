@@ -89,6 +89,7 @@ class SafetyModel(_Model):
     threshold: float = 0.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlchemyModel(_Model):
     """A folder that serves one operation on pictures. `form`: which, as the v2 API names it; else the entry's name."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hordenode.catalog import PRECISIONS
+from hordenode.catalog import KINDS, PRECISIONS
 from hordenode.cli.common import FAILED, Failure, config_option, data_dir_option, explained, settings_for
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hordenode.library.shelf import Shelf
 
 RESTART = "a running node offers it after its next start"
-kind_option = click.option("--kind", type=click.Choice(["image", "text", "safety", "alchemy"]), help="If kinds share a name.")
+kind_option = click.option("--kind", type=click.Choice(list(KINDS)), help="If kinds share a name.")
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=1),
@@ -69,14 +69,14 @@ def add(source: str, data_dir: Path | None, config: Path | None, **given: Any) -
     from hordenode.library.source import open_source
 
     settings = settings_for(config, data_dir)
-    token_file, like = given.pop("token_file"), given.pop("like")
-    options = Options(
-        timeout_s=given.pop("timeout"),
-        like=open_source(like, token_file) if like else None,
-        **{key: value for key, value in given.items() if value is not None},
-    )
-    with _progress() as progress:
-        made = add(_shelf(settings.data_dir), open_source(source, token_file), options, settings.engine, progress)
+    token_file, like, timeout_s = given.pop("token_file"), given.pop("like"), given.pop("timeout")
+    with ExitStack() as open_things:
+        lender = open_things.enter_context(open_source(like, token_file)) if like else None
+        origin = open_things.enter_context(open_source(source, token_file))
+        progress = open_things.enter_context(_progress())
+        known = {key: value for key, value in given.items() if value is not None}
+        options = Options(timeout_s=timeout_s, like=lender, **known)
+        made = add(_shelf(settings.data_dir), origin, options, settings.engine, progress)
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"added {made.kind} model '{made.name}' in {made.path}: {made.outcome}; {RESTART}")
@@ -92,7 +92,7 @@ def add(source: str, data_dir: Path | None, config: Path | None, **given: Any) -
 @explained
 def check(names: tuple[str, ...], kind: str | None, data_dir: Path | None, config: Path | None, **given: Any) -> None:
     """Verify models, load each in a process of its own, and time a short run [default: all]."""
-    from hordenode.catalog import KINDS, load_catalog
+    from hordenode.catalog import load_catalog
     from hordenode.library.check import check
 
     settings = settings_for(config, data_dir)
@@ -176,7 +176,7 @@ def import_models(archive: Path, data_dir: Path | None, config: Path | None) -> 
 @explained
 def list_models(data_dir: Path | None, config: Path | None) -> None:
     """List the models of models.toml, and whether their files are there."""
-    from hordenode.catalog import KINDS, load_catalog
+    from hordenode.catalog import load_catalog
 
     data_dir = settings_for(config, data_dir).data_dir
     catalog = load_catalog(data_dir)

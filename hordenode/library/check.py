@@ -42,7 +42,8 @@ def check(
             progress(f"verifying {model.name}")
             verify(model.path, model.sha256)
         if not isinstance(model, ImageModel | TextModel):
-            return Verdict(kind, model.name, True, f"the files are {'whole' if model.sha256 else 'there'}; not tried out")
+            state = "whole" if model.sha256 else "there"
+            return Verdict(kind, model.name, True, f"the files are {state}; models of this kind are not tried out")
         limits = limits_for(model.path, timeout_s)
         if memory_mb is not None:
             limits = replace(limits, memory_mb=memory_mb)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,16 +109,22 @@ class OnHub:
 _ARCHIVES = (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".tar", ".zip")
 
 
-def open_source(words: str, token_file: Path | None = None, env: Mapping[str, str] = os.environ) -> Local | OnHub:
+@contextmanager
+def open_source(
+    words: str, token_file: Path | None = None, env: Mapping[str, str] = os.environ
+) -> Iterator[Local | OnHub]:
     """The source that `words` name. Asks the hub what it holds. Raises LibraryError, Interrupted."""
-    if words.startswith("hf:"):
-        match = HUB_SOURCE.fullmatch(words)
-        if match is None:
-            raise LibraryError(
-                f"{words}: a model of the hub is named hf:owner/repo@revision, as in hf:owner/repo@main."
-            )
-        hub = Hub(endpoint_from(env), token_from(token_file, env))
-        return OnHub(hub, hub.snapshot(match["repo"], match["revision"]))
+    if not words.startswith("hf:"):
+        yield _local(words)
+        return
+    match = HUB_SOURCE.fullmatch(words)
+    if match is None:
+        raise LibraryError(f"{words}: a model of the hub is named hf:owner/repo@revision, as in hf:owner/repo@main.")
+    with closing(Hub(endpoint_from(env), token_from(token_file, env))) as hub:
+        yield OnHub(hub, hub.snapshot(match["repo"], match["revision"]))
+
+
+def _local(words: str) -> Local:
     path = Path(words).expanduser().absolute()
     if path.is_dir() or (path.is_file() and (is_archive(path) or path.suffix == ".safetensors")):
         return Local(path)

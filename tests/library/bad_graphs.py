@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.library.tiny import write_tokenizer
@@ -89,5 +91,30 @@ def _table(value: float) -> onnx.TensorProto:
     return _constant("table", np.full((VOCABULARY, VOCABULARY), value, np.float32))
 
 
-def _constant(name: str, value: np.ndarray) -> onnx.TensorProto:  # type: ignore[type-arg]
+def _constant(name: str, value: NDArray[Any]) -> onnx.TensorProto:
     return numpy_helper.from_array(value, name)
+
+
+def narrow(folder: Path) -> Path:
+    """Reads more tokens than it can answer with."""
+    table = _constant("table", np.zeros((4096, VOCABULARY), np.float32))
+    return write_model(folder, [helper.make_node("Gather", ["table", "input_ids"], ["logits"])], [table])
+
+
+def crashing(folder: Path, depth: int = 20_000) -> Path:
+    """Functions that call one another until the stack of whoever unfolds them is full."""
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("deep", 1)]
+
+    def function(level: int) -> onnx.FunctionProto:
+        call = helper.make_node(f"F{level + 1}", ["a"], ["b"], domain="deep")
+        node = call if level < depth else helper.make_node("Neg", ["a"], ["b"])
+        return helper.make_function("deep", f"F{level}", ["a"], ["b"], [node], opsets)
+
+    write_model(folder, [helper.make_node("Gather", ["table", "input_ids"], ["logits"])], [_table(0.0)])
+    model = onnx.load(folder / "model.onnx")
+    model.graph.node[0].output[0] = "rows"
+    model.graph.node.append(helper.make_node("F0", ["rows"], ["logits"], domain="deep"))
+    model.opset_import.append(opsets[1])
+    model.functions.extend(function(level) for level in range(depth + 1))
+    onnx.save(model, folder / "model.onnx")
+    return folder

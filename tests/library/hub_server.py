@@ -94,7 +94,7 @@ class _Base(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
 
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def answer(self, status: int, body: bytes = b"", /, **headers: str) -> None:
         self.send_response(status)
         for name, value in {"content-length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -119,7 +119,7 @@ class _Base(BaseHTTPRequestHandler):
             self._cut(part, give, start, len(content))
             return
         ranged = {"content_range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-        self.answer(206 if start else 200, part, **headers, **ranged)
+        self.answer(206 if start else 200, part, **(headers | ranged))
 
     def _cut(self, part: bytes, give: int, start: int, total: int) -> None:
         """Promise everything, send a piece, hang up."""

@@ -97,10 +97,10 @@ def zip_link() -> zipfile.ZipInfo:
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_archive_is_refused_before_anything_is_written(tmp_path: Path, case: str) -> None:
     archive = HOSTILE[case](tmp_path)
-    before = set(os.listdir(tmp_path))
+    before = set(tmp_path.iterdir())
     with pytest.raises(LibraryError, match=r"m\.(tar|zip): refused"):
         extract(archive, tmp_path / "out", silent)
-    assert set(os.listdir(tmp_path)) - before <= {"out"} and not content_of(tmp_path / "out")
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "out"} and not content_of(tmp_path / "out")
 
 
 def test_a_bomb_stops_at_the_limit(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_branch_is_pinned_to_its_commit() -> None:
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with connected(cut_after=3000) as (server, hub):
         assert fetch(hub, "unet/big model.bin", tmp_path / "file") == BIG
-    ranges = [range for path, range, _ in server.asked if path.startswith("storage/")]
+    ranges = [asked for path, asked, _ in server.asked if path.startswith("storage/")]
     assert ranges == ["", "bytes=3000-", "bytes=6000-", "bytes=9000-"]
 
 

@@ -62,7 +62,7 @@ def test_the_first_entry_makes_the_file(tmp_path: Path) -> None:
 def test_a_change_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
     file = ModelsFile(tmp_path)
     file.path.write_text(MINE)
-    with pytest.raises(CatalogError, match="unknown key 'text.\"writer\".kontext'; did you mean 'context'"):
+    with pytest.raises(CatalogError, match=r"unknown key 'text.\"writer\".kontext'; did you mean 'context'"):
         file.put("text", "writer", {"kontext": 1})
     with pytest.raises(CatalogError):
         file.put("text", "writer", {"context": -1})

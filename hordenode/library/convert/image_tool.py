@@ -54,10 +54,26 @@ def _halve(graph):
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    model = convert_float_to_float16(onnx.load(str(graph)), keep_io_types=False, disable_shape_infer=True)
+    typed = graph.with_name("typed.onnx")
+    onnx.shape_inference.infer_shapes_path(str(graph), str(typed))  # by path, since large graphs exceed a message
+    model = onnx.load(str(typed))
+    typed.unlink()
+    _lift_constants(model.graph)
+    # The types are known, so that casts are put where an operator takes float32 alone.
+    model = convert_float_to_float16(model, keep_io_types=False, disable_shape_infer=True)
     small = graph.with_name("small.onnx")
     onnx.save(model, str(small), save_as_external_data=True, location="small.onnx.data", size_threshold=1024)
     _rename(small, graph)
+
+
+def _lift_constants(graph):
+    """Constants become initializers: of those the conversion knows which must stay float32, such as a Resize's scales."""
+    constants = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
+    for node in constants:
+        tensor = graph.initializer.add()
+        tensor.CopyFrom(node.attribute[0].t)
+        tensor.name = node.output[0]
+        graph.node.remove(node)
 
 
 def _rename(small, graph):
