@@ -1,5 +1,8 @@
 # mypy: allow-subclassing-any, allow-untyped-calls, no-warn-return-any, no-warn-redundant-casts, no-warn-unused-ignores
-"""The picture auto-encoder: 128 x 128 pixels to 16 x 16 latents and back."""
+"""The picture auto-encoder: 256 x 256 pixels to 16 x 16 latents of 16 channels and back.
+
+A factor of 16 keeps the denoiser's grid at 16 x 16, where a step on a CPU takes no longer than for pictures of 128.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn, randn
 
-LATENT_CHANNELS = 8
-FACTOR = 8
+LATENT_CHANNELS = 16
+FACTOR = 16
+# Noise on the latents in training: the decoder learns to forgive a denoiser's small errors.
+FORGIVING = 0.06
 
 
 class Residual(nn.Module):
@@ -28,13 +33,15 @@ class Residual(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """Works at a quarter and an eighth of the picture's side only, where convolutions are cheap."""
+    """Works at a quarter, an eighth and a sixteenth of the picture's side only, where convolutions are cheap."""
 
-    def __init__(self, wide: int = 64, deep: int = 128) -> None:
+    def __init__(self, fine: int = 48, wide: int = 96, deep: int = 192) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(4),
-            nn.Conv2d(48, wide, 3, padding=1),
+            nn.Conv2d(48, fine, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(fine, wide, 3, stride=2, padding=1),
             Residual(wide),
             nn.Conv2d(wide, deep, 3, stride=2, padding=1),
             Residual(deep),
@@ -50,14 +57,17 @@ class AutoEncoder(nn.Module):
             nn.PixelShuffle(2),
             Residual(wide),
             Residual(wide),
-            nn.GroupNorm(8, wide),
+            nn.Conv2d(wide, fine * 4, 1),
+            nn.PixelShuffle(2),
+            Residual(fine),
+            nn.GroupNorm(8, fine),
             nn.SiLU(),
-            nn.Conv2d(wide, 48, 3, padding=1),
+            nn.Conv2d(fine, 48, 3, padding=1),
             nn.PixelShuffle(4),
         )
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Map pixels [B, 3, H, W] in -1..1 to latents [B, 8, H/8, W/8] of about unit variance."""
+        """Map pixels [B, 3, H, W] in -1..1 to latents [B, 16, H/16, W/16] of about unit variance."""
         return cast(Tensor, self.latent_norm(self.encoder(pixels)))
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -65,6 +75,6 @@ class AutoEncoder(nn.Module):
         return cast(Tensor, self.decoder(latents))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return the reconstruction through noisy latents, so that the decoder forgives a denoiser's small errors."""
+        """Return the reconstruction through noisy latents."""
         latents = self.encode(pixels)
-        return self.decode(latents + 0.08 * randn(latents.shape, dtype=latents.dtype))
+        return self.decode(latents + FORGIVING * randn(latents.shape, dtype=latents.dtype))

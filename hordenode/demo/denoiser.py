@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hordenode.demo.autoencoder import LATENT_CHANNELS
 
 TEXT_WIDTH = 128
-TEXT_LENGTH = 32
+TEXT_LENGTH = 40
 
 
 class Attention(nn.Module):
@@ -66,7 +66,7 @@ class TextLayer(nn.Module):
 class TextEncoder(nn.Module):
     """Turns caption tokens into the states that the UNet looks at."""
 
-    def __init__(self, vocabulary: int, layers: int = 3, width: int = TEXT_WIDTH) -> None:
+    def __init__(self, vocabulary: int, layers: int = 4, width: int = TEXT_WIDTH) -> None:
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width)
         self.places = nn.Parameter(torch.randn(TEXT_LENGTH, width) * 0.02)
@@ -75,7 +75,7 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.tokens.weight, std=0.05)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """Map token ids [B, L], L at most 32, to states [B, L, 128]."""
+        """Map token ids [B, L], L at most 40, to states [B, L, 128]."""
         x = self.tokens(input_ids) + self.places[: input_ids.shape[1]]
         for layer in self.layers:
             x = layer(x)
@@ -140,9 +140,9 @@ class Stage(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """A UNet over three sizes (16, 8 and 4 places a side at 128 pixels) that predicts v."""
+    """A UNet over three sizes (16, 8 and 4 places a side at 256 pixels) that predicts v."""
 
-    def __init__(self, channels: tuple[int, int, int] = (64, 160, 160), embedding: int = 256) -> None:
+    def __init__(self, channels: tuple[int, int, int] = (96, 160, 160), embedding: int = 192) -> None:
         super().__init__()
         wide, middle, deep = channels
         self.frequencies = 64
@@ -152,14 +152,14 @@ class Denoiser(nn.Module):
         self.caption = nn.Linear(TEXT_WIDTH, embedding)
         # Two more channels tell every place where it is: relations are about places.
         self.enter = nn.Conv2d(LATENT_CHANNELS + 2, wide, 3, padding=1)
-        down = ((wide, wide, False), (wide, middle, True), (middle, middle, True), (middle, deep, True))
+        down = ((wide, wide, True), (wide, middle, True), (middle, middle, True), (middle, deep, True))
         self.down = nn.ModuleList(Stage(a, b, embedding, looks=looks) for a, b, looks in down)
         self.middle = Stage(deep, deep, embedding, looks=True)
         up = (
             (2 * deep, deep, True),
             (deep + middle, middle, True),
             (2 * middle, middle, True),
-            (middle + wide, wide, False),
+            (middle + wide, wide, True),
             (2 * wide, wide, False),
         )
         self.up = nn.ModuleList(Stage(a, b, embedding, looks=looks) for a, b, looks in up)

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import onnx
 import torch
-from tokenizers import Tokenizer, processors
+from tokenizers import processors
 from transformers import LlamaForCausalLM
 
 from hordenode.demo.llama_graph import LlamaShape, llama_graph
 from hordenode.demo.onnx_text import OnnxTextModel
-from hordenode.demo.train_text import END, END_ID, llama_config
-from hordenode.demo.training import load_average
+from hordenode.demo.train_text import END, END_ID, load_text_model, load_text_tokenizer
 
 PROMPTS = (
     "Once upon a time",
@@ -30,10 +29,9 @@ def export_text(folder: Path, target: Path) -> None:
     Raises AssertionError if a greedy continuation differs from the one that transformers writes.
     """
     target.mkdir(parents=True, exist_ok=True)
-    tokenizer = Tokenizer.from_file(str(folder / "text-tokenizer.json"))
-    config = llama_config(tokenizer.get_vocab_size())
-    model = LlamaForCausalLM(config)
-    steps = load_average(model, folder / "text.pt")
+    tokenizer = load_text_tokenizer(folder)
+    model, steps = load_text_model(folder)
+    config = model.config
     shape = LlamaShape(
         vocabulary=config.vocab_size,
         hidden=config.hidden_size,

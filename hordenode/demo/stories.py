@@ -1,122 +1,58 @@
-"""A grammar for stories of six or seven sentences in which what is lost at the start is found at the end."""
+"""A grammar for stories of seven or eight sentences in which what is sought at the start is found at the end."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from random import Random
 
-# Every name with the pronouns of its bearer.
-SHE, HE = ("she", "her", "her"), ("he", "his", "him")
-NAMES = {
-    **dict.fromkeys(("Mira", "Lena", "Nia", "Ada", "Rosa", "Juno", "Clara", "Ivy"), SHE),
-    **dict.fromkeys(("Tom", "Otto", "Paul", "Finn", "Emil", "Karl", "Hugo", "Leo"), HE),
-}
-NATURES = ("small", "brave", "quiet", "clever", "young", "happy", "shy", "curious", "friendly", "patient")
-KINDS = ("fox", "cat", "robot", "dragon", "sailor", "baker", "rabbit", "owl", "painter", "gardener")
-HOMES = (
-    "in a green valley",
-    "by the cold sea",
-    "near a dark forest",
-    "on a high mountain",
-    "in a busy town",
-    "at the edge of the desert",
-    "in a house with a red roof",
-    "beside a wide river",
-)
-THINGS = ("lantern", "key", "map", "boat", "kite", "book", "bell", "drum", "compass", "violin")
-LOOKS = ("red", "blue", "golden", "silver", "green", "wooden", "shiny")
-WEATHERS = ("sunny", "rainy", "windy", "snowy", "foggy", "quiet", "cold", "warm")
+from hordenode.demo.storyworld import KINDS, Plot, with_article
+
 HIDING_PLACES = ("in a hollow tree", "beside an old well", "inside a small cave", "on top of a wall", "under a bridge")
 
 
-@dataclass(frozen=True)
-class Hero:
-    """The one the story is about."""
-
-    name: str
-    nature: str
-    kind: str
-
-    @staticmethod
-    def any(random: Random) -> Hero:
-        """Pick a hero."""
-        return Hero.named(random, random.choice(tuple(NAMES)))
-
-    @staticmethod
-    def named(random: Random, name: str) -> Hero:
-        """Pick everything but the name."""
-        return Hero(name, random.choice(NATURES), random.choice(KINDS))
+def story(random: Random, plot: Plot) -> list[str]:
+    """Tell the story of a plot, sentence by sentence; two names appear in it, the hero's and the friend's."""
+    return [_opening(random, plot), *COURSES[plot.course](random, plot), _ending(random, plot)]
 
 
-@dataclass(frozen=True)
-class Plot:
-    """What a story is made of; the sentences below only pick the wording."""
-
-    hero: Hero
-    friend: str
-    home: str
-    thing: str
-    look: str
-    weather: str
-
-    @property
-    def who(self) -> str:
-        """The hero in two words: 'brave fox'."""
-        return f"{self.hero.nature} {self.hero.kind}"
-
-    @property
-    def they(self) -> str:
-        """The hero as a subject: she or he."""
-        return NAMES[self.hero.name][0]
-
-    @property
-    def their(self) -> str:
-        """The hero's possessive: her or his."""
-        return NAMES[self.hero.name][1]
-
-    @property
-    def them(self) -> str:
-        """The hero as an object: her or him."""
-        return NAMES[self.hero.name][2]
-
-
-def story(random: Random, hero: Hero, *, asked_for: bool = False) -> str:
-    """Tell a story about the hero; one that was asked for by name starts with the name.
-
-    Once introduced, people and things are "she", "her friend" and "it": a model this small cannot keep names apart.
-    """
-    friend = random.choice([name for name in NAMES if name != hero.name])
-    home, thing = random.choice(HOMES), random.choice(THINGS)
-    plot = Plot(hero, friend, home, thing, random.choice(LOOKS), random.choice(WEATHERS))
-    opening = f"{hero.name} was a {plot.who} who lived {home}." if asked_for else _opening(random, plot)
-    course = random.choice((_finding, _losing, _wishing))
-    return " ".join([opening, *course(random, plot), _ending(random, plot)])
+def dialogue(random: Random, plot: Plot) -> str:
+    """Write a dialogue of hero and friend about the plot's thing, a line for each turn."""
+    hero, friend, it = plot.name, plot.friend, f"{plot.look} {plot.thing}"
+    first = random.choice((f"Have you seen my {it}?", f"I lost my {it}.", f"My {it} is gone!"))
+    second = random.choice(("No, where did you lose it?", "Oh no! When did you see it last?", "Let us look for it."))
+    third = random.choice(("I had it this morning.", f"I think I left it {random.choice(HIDING_PLACES)}.", "I forgot."))
+    fourth = random.choice((f"Look, here is your {plot.thing}!", f"I see the {plot.thing} over there!"))
+    fifth = random.choice((f"Thank you, {friend}!", f"You are a good friend, {friend}."))
+    sixth = random.choice((f"You are welcome, {hero}.", f"That is what friends are for, {hero}."))
+    spoken = (first, second, third, fourth, fifth, sixth)
+    return "\n".join(f"{(hero, friend)[index % 2]}: {line}" for index, line in enumerate(spoken))
 
 
 def _opening(random: Random, plot: Plot) -> str:
-    who, name, home = plot.who, plot.hero.name, plot.home
+    who, name, home = with_article(plot.who), plot.name, plot.home
     return random.choice(
         (
-            f"Once upon a time there was a {who} named {name} who lived {home}.",
-            f"Once upon a time, {home}, there lived a {who} named {name}.",
-            f"{name} was a {who} who lived {home}.",
-            f"There once was a {who} who lived {home}, and {plot.their} name was {name}.",
+            f"Once upon a time there was {who} named {name} who lived {home}.",
+            f"Once upon a time, {home}, there lived {who} named {name}.",
+            f"{name} was {who} who lived {home}.",
+            f"There once was {who} who lived {home}, and {plot.their} name was {name}.",
         )
     )
 
 
 def _finding(random: Random, plot: Plot) -> list[str]:
-    they, friend, it = plot.they, f"{plot.their} friend {plot.friend}", f"{plot.look} {plot.thing}"
+    they, it = plot.they, with_article(f"{plot.look} {plot.thing}")
+    friend, other = f"{plot.their} friend {plot.friend}", random.choice([kind for kind in KINDS if kind != plot.kind])
     return [
         random.choice(
             (
-                f"One {plot.weather} morning {they} found a {it} under a stone.",
-                f"One {plot.weather} day {they} found a {it} on the path.",
+                f"One {plot.weather} morning {they} found {it} under a stone.",
+                f"One {plot.weather} day {they} found {it} on the path.",
             )
         ),
         random.choice(
             (
-                f'{they.capitalize()} asked {friend}, "Do you know whose this is?"',
+                f'{they.capitalize()} asked {friend}, "Do you know whose {plot.thing} this is?"',
                 f'"This must belong to somebody," {they} said to {friend}.',
             )
         ),
@@ -124,8 +60,8 @@ def _finding(random: Random, plot: Plot) -> list[str]:
         _journey(random),
         random.choice(
             (
-                f"At last they gave it back to the {random.choice(KINDS)} who had lost it.",
-                f"In the end they met an old {random.choice(KINDS)} who had lost it and who thanked them.",
+                f"At last they gave the {plot.thing} back to the {other} who had lost it.",
+                f"In the end they met an old {other} who had lost the {plot.thing} and who thanked them.",
             )
         ),
     ]
@@ -141,35 +77,62 @@ def _losing(random: Random, plot: Plot) -> list[str]:
             )
         ),
         f"{they.capitalize()} looked under the bed, behind the door and in the garden.",
-        f'Then {they} asked {plot.their} friend {plot.friend}, "Have you seen it?"',
+        f'Then {they} asked {plot.their} friend {plot.friend}, "Have you seen my {plot.thing}?"',
         _help(random, plot),
         _journey(random),
-        f"At last they found it {random.choice(HIDING_PLACES)}.",
+        f"At last they found the {plot.thing} {random.choice(HIDING_PLACES)}.",
     ]
 
 
 def _wishing(random: Random, plot: Plot) -> list[str]:
-    they = plot.they
+    they, it = plot.they, with_article(f"{plot.look} {plot.thing}")
     return [
-        f"Every day {they} wished for a {plot.look} {plot.thing}.",
+        f"Every day {they} wished for {it}.",
         f'"Where can I get one?" {they} asked {plot.their} friend {plot.friend}.',
         _help(random, plot),
         _journey(random),
         random.choice(
             (
-                f"At last they met an old {random.choice(KINDS)} who gave {plot.them} one.",
-                f"At last they found one {random.choice(HIDING_PLACES)}.",
+                f"At last they met an old {random.choice(KINDS)} who gave {plot.them} {with_article(plot.thing)}.",
+                f"At last they found {it} {random.choice(HIDING_PLACES)}.",
             )
         ),
     ]
 
 
+def _making(random: Random, plot: Plot) -> list[str]:
+    they, it = plot.they, with_article(f"{plot.look} {plot.thing}")
+    return [
+        f"One {plot.weather} day {they} made {it} for {plot.their} friend {plot.friend}.",
+        random.choice(
+            (f"It took {plot.them} three days and three nights.", f"It was hard, but {they} did not give up.")
+        ),
+        random.choice(
+            (
+                f'"Who has made this {plot.thing}?" asked {plot.friend}.',
+                f'"What a fine {plot.thing}!" said {plot.friend}.',
+            )
+        ),
+        f'"I have made it for you," said {plot.name}.',
+        _journey(random),
+        f"Everybody they met found the {plot.thing} very beautiful.",
+    ]
+
+
+COURSES: dict[str, Callable[[Random, Plot], list[str]]] = {
+    "found": _finding,
+    "lost": _losing,
+    "wished for": _wishing,
+    "made": _making,
+}
+
+
 def _help(random: Random, plot: Plot) -> str:
-    friend = f"{plot.their} friend"
+    friend = random.choice((plot.friend, f"{plot.their} friend"))
     return random.choice(
         (
-            f'{friend.capitalize()} smiled and said, "Let us go together."',
-            f"{friend.capitalize()} thought for a moment and pointed to the hill.",
+            f'{friend[0].upper()}{friend[1:]} smiled and said, "Let us go together."',
+            f"{friend[0].upper()}{friend[1:]} thought for a moment and pointed to the hill.",
             f'"I can help you," said {friend}.',
             f'"Two can see more than one," said {friend}.',
         )
@@ -189,12 +152,12 @@ def _journey(random: Random) -> str:
 
 
 def _ending(random: Random, plot: Plot) -> str:
-    they, friend = plot.they, f"{plot.their} friend"
+    they, name = plot.they, plot.name
     return random.choice(
         (
-            f"{they.capitalize()} was so happy that {they} sang all the way home.",
-            "From that day on the two were best friends.",
-            f"And {they} learned that it is good to ask a friend for help.",
-            f"{they.capitalize()} thanked {friend}, and they shared a warm pie.",
+            f"{name} was so happy that {they} sang all the way home.",
+            f"From that day on {name} and {plot.friend} were best friends.",
+            f"And {name} learned that it is good to have a friend.",
+            f"{name} thanked {plot.friend}, and they shared a warm pie.",
         )
     )

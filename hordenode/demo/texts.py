@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from hordenode.demo.answers import SMALL_TALK, TOPICS
-from hordenode.demo.stories import NAMES, Hero, story
+from hordenode.demo.answers import TOPICS, Topic
+from hordenode.demo.answers_use import GENERAL, GENERAL_ENDS, SMALL_TALK, STRANGE, STRANGE_ANSWER, USES
+from hordenode.demo.phrasing import careless, spoken
+from hordenode.demo.stories import dialogue, story
+from hordenode.demo.storyworld import Plot, wish
+
+EVERY_TOPIC = TOPICS + USES
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,17 @@ CHAT = Layout("User: ", "\nAssistant:", " ")
 INSTRUCT = Layout("### Instruction:\n", "\n### Response:\n", "")
 LAYOUTS = (CHAT, CHAT, CHAT, INSTRUCT)
 
-GREETINGS = ("", "", "", "", "Hello! ", "Hi! ", "Hi, ", "Hello, ")
-SCENES = ("a boat on the sea", "a house in the snow", "a pine tree in the desert", "mountains in a meadow")
-MOMENTS = ("at night", "at sunset", "by day", "in fog")
+SCENES = ("a boat on the sea", "a house in the snow", "two red balloons", "a cat in a meadow", "a blue car on a road")
+MOMENTS = ("at night", "at sunset", "in fog", "in watercolour", "in pixel art")
+SHARE_OF_STORIES, SHARE_OF_STRANGE = 0.25, 0.06
+
+STORY_REQUESTS = (
+    "(Tell|Write|Tell me|Write me|Give me|Can you tell me|Please write|Please tell me) (a|a short|a nice|a little) story",
+    "(I want to hear|I would like|Make up|Invent|Do you know) (a|a short|another) story",
+    "(A|Another) (story|short story|tale)",
+)
+ABOUT = (" about ", " about ", " about ", " of ", " with ")
+CONTINUE = ("Continue: ", "Continue this story: ", "Go on: ", "What happens next? ", "Finish this story: ")
 
 
 @dataclass(frozen=True)
@@ -46,8 +59,8 @@ class Passage:
 def document(seed: int) -> tuple[Passage, ...]:
     """Return the training document of this seed, a story or a conversation, in the order of its passages."""
     random = Random(seed)
-    if random.random() < 0.45:
-        return (Passage(story(random, Hero.any(random)), ends=True),)
+    if random.random() < SHARE_OF_STORIES:
+        return (Passage(" ".join(story(random, Plot.any(random))), ends=True),)
     layout = random.choice(LAYOUTS)
     passages: list[Passage] = []
     for turn in conversation(random):
@@ -64,46 +77,49 @@ def document_text(seed: int) -> str:
 
 def conversation(random: Random) -> list[Turn]:
     """Return one to four turns on different subjects; at most one of them, the last, is a story."""
-    count = random.choice((1, 1, 2, 2, 3, 4))
-    topics = random.sample(TOPICS, count)
-    turns = [_topic_turn(random, topic.questions(), topic.answers) for topic in topics]
-    if random.random() < 0.3:
+    if random.random() < SHARE_OF_STORIES:
+        return [random.choice((_story_turn, _story_turn, _story_turn, _continue_turn, _dialogue_turn))(random)]
+    turns = [_topic_turn(random, topic) for topic in random.sample(EVERY_TOPIC, random.choice((1, 1, 2, 3, 4)))]
+    if random.random() < SHARE_OF_STRANGE:
+        turns[-1] = Turn(careless(random, spoken(random, random.choice(STRANGE))), STRANGE_ANSWER)
+    if random.random() < 0.2:
         talk = random.choice(SMALL_TALK)
-        place = 0 if talk.opens else len(turns)
-        turns.insert(place, Turn(random.choice(talk.says), random.choice(talk.answers)))
-    if random.random() < 0.25:
-        turns.append(random.choice((_story_turn, _prompt_turn))(random))
-    turns[0] = Turn(_greet(random, turns[0].question), turns[0].answer)
+        said = Turn(careless(random, spoken(random, random.choice(talk.says))), random.choice(talk.answers))
+        turns.insert(0 if talk.opens else len(turns), said)
+    if random.random() < 0.15:
+        turns.append(random.choice((_story_turn, _prompt_turn, _dialogue_turn))(random))
     return turns
 
 
-def _topic_turn(random: Random, questions: tuple[str, ...], answers: tuple[str, ...]) -> Turn:
-    question = random.choice(questions)
-    if random.random() < 0.15:
-        # People type in a hurry.
-        question = question.lower().rstrip("?.")
-    return Turn(question, random.choice(answers))
+def _topic_turn(random: Random, topic: Topic) -> Turn:
+    asked = spoken(random, random.choice(topic.asks))
+    asked = asked[0].upper() + asked[1:]
+    opening = random.choice(GENERAL)
+    if opening.endswith((", ", ": ")) and not asked.startswith("I "):
+        asked = asked[0].lower() + asked[1:]
+    return Turn(careless(random, opening + asked + random.choice(GENERAL_ENDS)), random.choice(topic.answers))
 
 
 def _story_turn(random: Random) -> Turn:
-    if random.random() < 0.5:
-        request = random.choice(("Tell me a story.", "Write a short story.", "Can you tell me a story?"))
-        return Turn(request, story(random, Hero.any(random)))
-    hero = Hero.named(random, random.choice(tuple(NAMES)))
-    request = random.choice((f"Tell me a story about {hero.name}.", f"Write a story about {hero.name}."))
-    return Turn(request, story(random, hero, asked_for=True))
+    plot, request = Plot.any(random), spoken(random, random.choice(STORY_REQUESTS))
+    if random.random() < 0.9:
+        request += random.choice(ABOUT) + wish(random, plot)
+    return Turn(request + random.choice((".", ".", "")), " ".join(story(random, plot)))
+
+
+def _continue_turn(random: Random) -> Turn:
+    told = story(random, Plot.any(random))
+    known = random.choice((1, 1, 2, 3))
+    return Turn(random.choice(CONTINUE) + " ".join(told[:known]), " ".join(told[known:]))
+
+
+def _dialogue_turn(random: Random) -> Turn:
+    plot = Plot.any(random)
+    request = random.choice(("Write a dialogue between", "Write a talk between", "Show me a conversation of"))
+    about = random.choice(("", f" about a {plot.thing}", f" about a {plot.look} {plot.thing}"))
+    return Turn(f"{request} {plot.name} and {plot.friend}{about}.", dialogue(random, plot))
 
 
 def _prompt_turn(random: Random) -> Turn:
-    request = random.choice(("Give me a prompt for a picture.", "Write a prompt for me.", "What could I draw?"))
+    request = random.choice(("Give me a prompt for a picture.", "Write a prompt for me.", "Which prompt could I try?"))
     return Turn(request, f"Try this prompt: {random.choice(SCENES)} {random.choice(MOMENTS)}.")
-
-
-def _greet(random: Random, question: str) -> str:
-    greeting = random.choice(GREETINGS)
-    if question.lower().startswith(("h", "good")):
-        # "Hello! Hello!" or "Hi! How are you?" twice over: leave greetings and their like alone.
-        return question
-    if greeting.endswith(", "):
-        return greeting + question[0].lower() + question[1:]
-    return greeting + question

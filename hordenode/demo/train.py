@@ -17,7 +17,7 @@ from hordenode.demo.export_image import export_image
 from hordenode.demo.export_text import export_text
 from hordenode.demo.train_autoencoder import refine_decoder, train_autoencoder
 from hordenode.demo.train_image import train_image
-from hordenode.demo.train_text import train_text
+from hordenode.demo.train_text import train_text, train_text_deep
 from hordenode.demo.training import PAUSE_FILE_VARIABLE, Plan
 
 MODELS = Path(__file__).parent / "models"
@@ -33,11 +33,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("work", type=Path, help="folder for data, checkpoints and tokenizers")
     result.add_argument("--stages", nargs="+", choices=tuple(STAGES), default=list(STAGES), help="what to run")
     result.add_argument("--target", type=Path, default=MODELS, help="folder that gets image/ and text/")
-    result.add_argument("--pictures", type=int, default=40_000, help="drawn pictures for the denoiser")
-    result.add_argument("--autoencoder-pictures", type=int, default=12_000, help="drawn pictures for the auto-encoder")
-    result.add_argument("--documents", type=int, default=40_000, help="written documents for the text model")
+    result.add_argument("--pictures", type=int, default=100_000, help="drawn pictures for the denoiser")
+    result.add_argument("--documents", type=int, default=80_000, help="written documents for the text model")
     result.add_argument("--autoencoder-steps", type=int, default=3000)
     result.add_argument("--text-steps", type=int, default=1500)
+    result.add_argument("--text-deep-steps", type=int, default=1000)
     result.add_argument("--layout-steps", type=int, default=500)
     result.add_argument("--denoiser-steps", type=int, default=9000)
     result.add_argument("--decoder-steps", type=int, default=500)
@@ -47,11 +47,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _autoencoder(options: argparse.Namespace) -> None:
     plan = Plan(steps=options.autoencoder_steps, rate=2e-3, cooldown=0.5)
-    train_autoencoder(options.work, plan, options.autoencoder_pictures)
+    train_autoencoder(options.work, plan)
 
 
 def _text(options: argparse.Namespace) -> None:
     train_text(options.work, Plan(steps=options.text_steps, rate=1.5e-3, cooldown=0.5), options.documents)
+
+
+def _text_deep(options: argparse.Namespace) -> None:
+    train_text_deep(options.work, Plan(steps=options.text_deep_steps, rate=6e-4, cooldown=0.7), options.documents)
 
 
 def _image(options: argparse.Namespace) -> None:
@@ -62,7 +66,7 @@ def _image(options: argparse.Namespace) -> None:
 
 def _decoder(options: argparse.Namespace) -> None:
     plan = Plan(steps=options.decoder_steps, rate=1e-3, cooldown=0.6)
-    refine_decoder(options.work, plan, options.autoencoder_pictures)
+    refine_decoder(options.work, plan)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -73,6 +77,7 @@ def _export(options: argparse.Namespace) -> None:
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "autoencoder": _autoencoder,
     "text": _text,
+    "text-deep": _text_deep,
     "image": _image,
     "decoder": _decoder,
     "export": _export,

@@ -5,37 +5,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-from hordenode.demo.autoencoder import LATENT_CHANNELS, AutoEncoder
+from hordenode.demo.autoencoder import FACTOR, LATENT_CHANNELS, AutoEncoder
 from hordenode.demo.denoiser import TEXT_LENGTH, TEXT_WIDTH, Attention, Denoiser, FeedForward, TextEncoder
-from hordenode.demo.draw import draw_picture
-from hordenode.demo.palette import Pixels
+from hordenode.demo.draw import SIZE, draw_picture
 from hordenode.demo.schedule import STEPS, signal_and_noise
 from hordenode.demo.train_autoencoder import to_tensor
 from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average
 
-START, END = "<|startoftext|>", "<|endoftext|>"
-START_ID, END_ID = 0, 1
+START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
+START_ID, END_ID, UNKNOWN_ID = 0, 1, 2
+# Captions into which an unknown word or two are put, so that the model learns to pass over them.
+UNKNOWN_SHARE = 0.15
 LAYOUT_BATCH = 128
 BATCH = 32
 # Captions left out, so that guidance has an unconditional prediction to push away from.
 EMPTY_SHARE = 0.1
 LAYOUT_SIDE = 8
+# Pictures encoded at once, and pictures that mean and deviation are taken of.
+CHUNK, SAMPLE = 50, 10_000
 
 
 @dataclass(frozen=True)
 class ImageData:
     """Encoded pictures.
 
-    `latents` is [N, 8, 16, 16] of zero mean and unit variance per channel; caption k of picture i is row
-    `first[i] + k` of `captions` [M, 32], k below `count[i]`. `mean` and `deviation` are [1, 8, 1, 1].
+    `latents` is [N, 16, 16, 16] of zero mean and unit variance per channel; caption k of picture i is row
+    `first[i] + k` of `captions` [M, 40], k below `count[i]`. `mean` and `deviation` are [1, 16, 1, 1].
     """
 
     latents: Tensor
@@ -46,7 +50,7 @@ class ImageData:
     deviation: Tensor
 
     def batch(self, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pick latents [size, 8, 16, 16] and for each of them one of its captions [size, 32]."""
+        """Pick latents [size, 16, 16, 16] and for each of them one of its captions [size, 40]."""
         chosen = torch.randint(len(self.latents), (size,), generator=random)
         share = torch.rand(size, generator=random)
         row = self.first[chosen] + (share * self.count[chosen]).long()
@@ -55,26 +59,36 @@ class ImageData:
 
 
 def train_tokenizer(captions: list[str]) -> Tokenizer:
-    """Learn a lower-casing BPE in CLIP's manner (words end in </w>) from the captions."""
-    tokenizer = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.decoder = decoders.BPEDecoder(suffix="</w>")
-    trainer = trainers.BpeTrainer(
-        vocab_size=1024,
-        special_tokens=[START, END],
-        end_of_word_suffix="</w>",
-        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'-"),
-        show_progress=False,
+    """Take the captions' words as they are, in lower case; any other word becomes one and the same unknown token."""
+    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    # Letters and digits make words; whatever stands between them says nothing.
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[a-z0-9]+"), behavior="removed", invert=True)
+    tokenizer.train_from_iterator(
+        captions, trainers.WordLevelTrainer(special_tokens=[START, END, UNKNOWN], show_progress=False)
     )
-    tokenizer.train_from_iterator(captions, trainer)
     return tokenizer
 
 
 def encode_caption(tokenizer: Tokenizer, caption: str) -> list[int]:
-    """Return exactly 32 token ids: start, words, end, and further ends as padding."""
-    words = tokenizer.encode(caption).ids[: TEXT_LENGTH - 2]
+    """Return exactly 40 token ids: start, words, end, and further ends as padding."""
+    words = tokenizer.encode(caption, add_special_tokens=False).ids
+    return padded(words)
+
+
+def padded(words: list[int]) -> list[int]:
+    """Put start and end around token ids and fill up to 40."""
+    words = words[: TEXT_LENGTH - 2]
     return [START_ID, *words] + [END_ID] * (TEXT_LENGTH - 1 - len(words))
+
+
+def with_unknowns(words: list[int], random: Random) -> list[int]:
+    """Put an unknown word or two between the others, in some captions."""
+    result = list(words)
+    if random.random() < UNKNOWN_SHARE:
+        for _ in range(random.choice((1, 1, 2))):
+            result.insert(random.randint(0, len(result)), UNKNOWN_ID)
+    return result
 
 
 def encode_data(folder: Path, pictures: int) -> ImageData:
@@ -86,12 +100,14 @@ def encode_data(folder: Path, pictures: int) -> ImageData:
         latents, captions = _draw_and_encode(auto, pictures)
         tokenizer = train_tokenizer([text for texts in captions for text in texts])
         tokenizer.save(str(folder / "image-tokenizer.json"))
-        rows = [encode_caption(tokenizer, text) for texts in captions for text in texts]
         count = torch.tensor([len(texts) for texts in captions])
-        deviation, mean = torch.std_mean(latents, dim=(0, 2, 3), keepdim=True)
+        deviation, mean = torch.std_mean(latents[:SAMPLE].float(), dim=(0, 2, 3), keepdim=True)
+        for at in range(0, pictures, SAMPLE):
+            part = latents[at : at + SAMPLE]
+            part.copy_((part.float() - mean) / deviation)
         state = {
-            "latents": ((latents - mean) / deviation).half(),
-            "captions": torch.tensor(rows, dtype=torch.int16),
+            "latents": latents,
+            "captions": _rows(tokenizer, captions),
             "first": count.cumsum(0) - count,
             "count": count,
             "mean": mean,
@@ -99,21 +115,30 @@ def encode_data(folder: Path, pictures: int) -> ImageData:
         }
         torch.save(state, file.with_suffix(".part"))
         file.with_suffix(".part").replace(file)
-    return ImageData(**torch.load(file, weights_only=True))
+    return ImageData(**torch.load(file, weights_only=True, mmap=True))
+
+
+def _rows(tokenizer: Tokenizer, captions: list[tuple[str, ...]]) -> Tensor:
+    random = Random(6)
+    rows = []
+    for texts in captions:
+        for text in texts:
+            words = tokenizer.encode(text, add_special_tokens=False).ids
+            rows.append(padded(with_unknowns(words, random)))
+    return torch.tensor(rows, dtype=torch.int16)
 
 
 def _draw_and_encode(auto: AutoEncoder, pictures: int) -> tuple[Tensor, list[tuple[str, ...]]]:
-    latents, captions = [], []
-    chunk: list[Pixels] = []
-    for seed in range(pictures):
-        picture = draw_picture(seed)
-        captions.append(picture.captions)
-        chunk.append(picture.pixels)
-        if len(chunk) == 64 or seed == pictures - 1:
-            with torch.no_grad(), half_precision():
-                latents.append(auto.encode(to_tensor(np.stack(chunk))).float())
-            chunk.clear()
-    return torch.cat(latents), captions
+    """Latents [N, 16, 16, 16] in half precision, as the encoder gives them, and captions."""
+    side = SIZE // FACTOR
+    latents = torch.empty(pictures, LATENT_CHANNELS, side, side, dtype=torch.half)
+    captions = []
+    for at in range(0, pictures, CHUNK):
+        drawn = [draw_picture(seed) for seed in range(at, min(at + CHUNK, pictures))]
+        captions += [picture.captions for picture in drawn]
+        with torch.no_grad(), half_precision():
+            latents[at : at + CHUNK] = auto.encode(to_tensor(np.stack([picture.pixels for picture in drawn])))
+    return latents, captions
 
 
 class Layout(nn.Module):
@@ -132,7 +157,7 @@ class Layout(nn.Module):
         self.paint = nn.Linear(TEXT_WIDTH, LATENT_CHANNELS)
 
     def forward(self, captions: Tensor) -> Tensor:
-        """Map captions [B, 32] to [B, 8, 8, 8]."""
+        """Map captions [B, 40] to [B, 16, 8, 8]."""
         text = self.encoder(captions)
         x = self.places.expand(len(captions), -1, -1)
         for look, feed in zip(self.looks, self.feeds, strict=True):
@@ -151,7 +176,7 @@ class ImageModel(nn.Module):
         self.denoiser = Denoiser()
 
     def forward(self, noisy: Tensor, timestep: Tensor, captions: Tensor) -> Tensor:
-        """Predict v, shaped like `noisy` [B, 8, h, w]; captions are [B, 32]."""
+        """Predict v, shaped like `noisy` [B, 16, h, w]; captions are [B, 40]."""
         return cast(Tensor, self.denoiser(noisy, timestep, self.text(captions)))
 
 

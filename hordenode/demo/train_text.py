@@ -11,9 +11,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from hordenode.demo.draw import HELD_OUT_SEED
 from hordenode.demo.texts import document, document_text
 from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average
 
@@ -22,6 +23,9 @@ END_ID = 0
 # An upper bound: our texts have fewer different words than would fill it.
 VOCABULARY = 2048
 CONTEXT = 2048
+# The small model learns most of it; the deep one starts from it, with layers in between that change nothing at first.
+LAYERS, DEEP_LAYERS = 5, 13
+SMALL, DEEP = "text.pt", "text-deep.pt"
 
 TOKENS_PER_STEP = 4096
 # Mostly short windows, which are cheap; a few long ones keep the far end of the context usable.
@@ -37,13 +41,13 @@ class Corpus:
     starts: Tensor
 
 
-def llama_config(vocabulary: int) -> LlamaConfig:
+def llama_config(vocabulary: int, layers: int = LAYERS) -> LlamaConfig:
     """Return the shape of the model: 8 query heads on 4 key-value heads, tied embeddings."""
     return LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=256,
         intermediate_size=704,
-        num_hidden_layers=5,
+        num_hidden_layers=layers,
         num_attention_heads=8,
         num_key_value_heads=4,
         max_position_embeddings=CONTEXT,
@@ -98,15 +102,59 @@ def text_loss(model: LlamaForCausalLM, tokens: Tensor, targets: Tensor) -> Tenso
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
 
-def train_text(folder: Path, plan: Plan, documents: int, held_out: int = 400) -> None:
-    """Train, or go on training, the language model and print its held-out loss."""
-    file, tokenizer_file = folder / "text.pt", folder / "text-tokenizer.json"
+def grown(small: LlamaForCausalLM) -> LlamaForCausalLM:
+    """Return a model of 13 layers that computes what one of 5 does.
+
+    Each layer is followed by copies of itself whose outputs are zero (net2net's identity layers, arXiv:1511.05641).
+    """
+    deep = LlamaForCausalLM(llama_config(small.config.vocab_size, DEEP_LAYERS))
+    deep.model.embed_tokens.load_state_dict(small.model.embed_tokens.state_dict())
+    deep.model.norm.load_state_dict(small.model.norm.state_dict())
+    used = -1
+    for place, layer in enumerate(deep.model.layers):
+        source = place * LAYERS // DEEP_LAYERS
+        layer.load_state_dict(small.model.layers[source].state_dict())
+        if source == used:
+            nn.init.zeros_(layer.self_attn.o_proj.weight)
+            nn.init.zeros_(layer.mlp.down_proj.weight)
+        used = source
+    return deep
+
+
+def train_text(folder: Path, plan: Plan, documents: int) -> None:
+    """Train, or go on training, the small language model and print its held-out loss."""
+    tokenizer_file = folder / "text-tokenizer.json"
     if not tokenizer_file.exists():
         train_tokenizer(min(documents, 8000)).save(str(tokenizer_file))
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    corpus = build_corpus(tokenizer, range(documents))
     torch.manual_seed(0)
-    model = LlamaForCausalLM(llama_config(tokenizer.get_vocab_size()))
+    model = LlamaForCausalLM(llama_config(load_text_tokenizer(folder).get_vocab_size()))
+    _train(model, folder, SMALL, plan, documents)
+
+
+def train_text_deep(folder: Path, plan: Plan, documents: int) -> None:
+    """Train, or go on training, the deep language model that starts from the small one."""
+    small = LlamaForCausalLM(llama_config(load_text_tokenizer(folder).get_vocab_size()))
+    load_average(small, folder / SMALL)
+    torch.manual_seed(5)
+    _train(grown(small).train(), folder, DEEP, plan, documents)
+
+
+def load_text_tokenizer(folder: Path) -> Tokenizer:
+    """Read the tokenizer that the training run wrote."""
+    return Tokenizer.from_file(str(folder / "text-tokenizer.json"))
+
+
+def load_text_model(folder: Path) -> tuple[LlamaForCausalLM, int]:
+    """Return the best model that the folder has, the deep one if there is one, and the steps that it was trained."""
+    deep = (folder / DEEP).exists()
+    vocabulary = load_text_tokenizer(folder).get_vocab_size()
+    model = LlamaForCausalLM(llama_config(vocabulary, DEEP_LAYERS if deep else LAYERS))
+    return model, load_average(model, folder / (DEEP if deep else SMALL))
+
+
+def _train(model: LlamaForCausalLM, folder: Path, name: str, plan: Plan, documents: int, held_out: int = 400) -> None:
+    tokenizer = load_text_tokenizer(folder)
+    corpus = build_corpus(tokenizer, range(documents))
     count = len(corpus.tokens)
     print(
         f"text: {count_parameters([model]):.2f}M weights, {documents} documents, {count / 1e6:.2f}M tokens", flush=True
@@ -119,9 +167,9 @@ def train_text(folder: Path, plan: Plan, documents: int, held_out: int = 400) ->
         window = (corpus.starts[chosen, None] + torch.arange(length)) % count
         return text_loss(model, corpus.tokens[window], corpus.targets[window])
 
-    Trainer(model, plan, file, seed=2, decay=0.05).run(loss)
-    load_average(model, file)
-    value = held_out_loss(model, build_corpus(tokenizer, range(documents, documents + held_out)))
+    Trainer(model, plan, folder / name, seed=2, decay=0.05).run(loss)
+    load_average(model, folder / name)
+    value = held_out_loss(model, build_corpus(tokenizer, range(HELD_OUT_SEED, HELD_OUT_SEED + held_out)))
     print(f"held-out loss {value:.4f} nats per token, perplexity {math.exp(value):.3f}", flush=True)
 
 

@@ -27,7 +27,7 @@ class Plan:
     rate: float
     warmup: int = 100
     cooldown: float = 0.3
-    averaging: float = 0.998
+    averaging: float = 0.999
     checkpoint_seconds: float = 240.0
     report_every: int = 50
 
