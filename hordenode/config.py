@@ -80,6 +80,7 @@ class HordeSettings:
 
     name: str = option("hordenode", "Name of this horde, as clients see it.")
     anonymous: bool = option(True, "Whether requests without an account (key 0000000000) are accepted.")
+    kudos: bool = option(True, "on: requests cost and jobs earn kudos. off: everything is free and users take turns.")
 
 
 @dataclass(frozen=True, slots=True)

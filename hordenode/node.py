@@ -298,6 +298,7 @@ async def open_coordinator(
         rules=Rules(
             fair=settings.queue.order == "fair",
             anonymous=settings.horde.anonymous,
+            kudos=settings.horde.kudos,
             max_upload=settings.server.max_body_mb * 2**20,
         ),
         guard=make_guard(settings.outgoing),

@@ -49,6 +49,7 @@ class Rules:
 
     fair: bool = True
     anonymous: bool = True
+    kudos: bool = True
     max_upload: int = 20 * 2**20
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from msgspec import UNSET
 
-from hordenode.coordinator import intake, sources
+from hordenode.coordinator import intake, prices, sources
 from hordenode.coordinator.changes import JobStopped, advance
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import LaneServed, LineMoved
@@ -73,10 +73,10 @@ def check_start(co: Coordinator, webhook: str | None) -> None:
 
 
 async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted | DryRunAnswer:
-    price = _price(co, ask.spec)
+    price = prices.job_price(co, ask.spec)
     if ask.dry_run:
         await co.db.read(lambda tx: _admit(tx, co, caller, ask))
-        return DryRunAnswer(kudos=kudos.kudos(_dry_run(co, ask.spec, price)))
+        return DryRunAnswer(kudos=kudos.kudos(prices.estimate(co, ask.spec)))
     wp = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
     needs = needs_of(ask.spec)
     co.verdicts.learn(wp.signature_id, needs)
@@ -89,21 +89,6 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     return RequestAccepted(
         id=wp.id, kudos=estimate, message=NOBODY, warnings=warning if ask.kind is Kind.IMAGE else UNSET
     )
-
-
-def _price(co: Coordinator, spec: Spec) -> int:
-    """Price per job in thousandths."""
-    if isinstance(spec, ImageSpec):
-        return kudos.image_price(spec)
-    models = spec.audience.models
-    return kudos.text_price(spec, kudos.model_size(models[0], co.text_sizes) if models else None)
-
-
-def _dry_run(co: Coordinator, spec: Spec, price: int) -> int:
-    if isinstance(spec, TextSpec):
-        return (price + 1000) * spec.n + 1000
-    models = spec.audience.models
-    return kudos.dry_run_image(spec, co.baselines.of(models[0] if models else "[SDXL]"))
 
 
 def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
@@ -133,15 +118,16 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> W
     user = _admit(tx, co, caller, ask)
     now = co.clock.now_ms()
     balance = ledger.balance(tx, user.id)
-    lane_id = _lane(tx, ask.kind, user, caller.address, priority.kudos_band(user, balance))
-    tax = kudos.activation_charge(ask.spec)
+    urgency, band = prices.standing(co, user, balance)
+    lane_id = _lane(tx, ask.kind, user, caller.address, band)
+    tax = prices.activation(co, ask.spec)
     wp = WaitingPrompt(
         id=co.ids.uuid(),
         kind=ask.kind,
         user_id=user.id,
         lane_id=lane_id,
         signature_id=_signature(tx, co, ask),
-        order_key=priority.order_key(priority.extra_priority(user, balance), now),
+        order_key=priority.order_key(urgency, now),
         arrival=co.turns(),
         n=ask.spec.n,
         jobs=ask.spec.n,
@@ -152,14 +138,15 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> W
         cancelled=False,
         things=ask.spec.things,
         price=price,
-        consumed=tax,
+        consumed=tax.kudos,
         created_ms=now,
         expires_ms=now + lifecycle.LIFETIME_MS,
     )
     stored = requests.StoredSpec(encode_spec(ask.spec), caller.client_agent, caller.address)
     requests.insert(tx, wp, stored)
-    ledger.post(tx, postings.charge(user, balance, tax, "request"), now, request_id=wp.id)
-    ledger.add_detail(tx, user.id, accumulated=-tax)
+    if tax.kudos:
+        ledger.post(tx, postings.charge(user, balance, tax.kudos, "request", tax.note), now, request_id=wp.id)
+        ledger.add_earned(tx, user.id, -tax.kudos)
     users.record(tx, user.id, ask.kind, requested=wp.jobs)
     tx.emit(LineMoved(wp))
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))

@@ -12,16 +12,16 @@ import msgspec
 from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, to_webp
+from hordenode.coordinator import prices
 from hordenode.coordinator.changes import advance
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.links import RESULTS, result_key
 from hordenode.coordinator.presence import Delivery
+from hordenode.coordinator.prices import Amount
 from hordenode.domain import kudos, lifecycle
 from hordenode.domain import ledger as postings
-from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
 from hordenode.domain.entities import Job, JobState, Kind, User, WaitingPrompt, Worker
 from hordenode.domain.limits import MAX_METADATA
-from hordenode.domain.spec import ImageSpec, Spec
 from hordenode.ops.events import JobDone, JobFaulted, KudosMoved, RequestDone
 from hordenode.protocol.common import SubmitAnswer
 from hordenode.protocol.errors import HordeError
@@ -182,7 +182,9 @@ class _Delivery:
 def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     now = co.clock.now_ms()
     spec = co.specs.of(tx, it.wp)
-    reward, charge = _amounts(co, it, spec)
+    reward, charge = prices.settlement(
+        co, spec, it.job.model, it.worker, it.owner, result=it.outcome.result, censored=it.outcome.censored
+    )
     done = replace(
         it.job,
         finished_ms=now,
@@ -191,10 +193,10 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
         outcome=it.outcome.state,
         censored=it.outcome.censored,
         gen_metadata=it.outcome.gen_metadata,
-        reward=reward,
+        reward=reward.kudos,
     )
     jobs.finish(tx, done)
-    after = lifecycle.deliver(it.wp, charge, now)
+    after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)
     tx.emit(JobDone(id=it.job.id, request_id=it.wp.id))
@@ -202,38 +204,36 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
         tx.emit(RequestDone(id=it.wp.id))
     seconds = max(1, now - it.job.popped_ms) / 1000
     delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, it.wp.things / seconds)
-    return Settled(reward, delivery, it.worker.id)
+    return Settled(reward.kudos, delivery, it.worker.id)
 
 
-def _amounts(co: Coordinator, it: _Delivery, spec: Spec) -> tuple[int, int]:
-    """(what the worker earns, what the requester pays) in thousandths."""
-    if isinstance(spec, ImageSpec):
-        reward = kudos.image_reward(spec, co.baselines.of(it.job.model))
-        return reward, kudos.image_charge(spec, reward, censored=it.outcome.censored)
-    reward = kudos.text_reward(
-        spec,
-        it.outcome.result,
-        kudos.model_size(it.job.model, co.text_sizes),
-        owner_trusted=it.owner.trusted,
-        validated=Agent.parse(it.worker.bridge_agent).name in VALIDATED_TEXT_BACKENDS,
-    )
-    return reward, kudos.text_charge(reward, censored=it.outcome.censored)
-
-
-def _pay(tx: Tx, it: _Delivery, reward: int, charge: int, now: int) -> None:
+def _pay(tx: Tx, it: _Delivery, reward: Amount, charge: Amount, now: int) -> None:
     """The requester pays, the worker's owner earns, and both have it in their records."""
     kind, things = it.outcome.kind, it.wp.things
     requester = users.find(tx, it.wp.user_id)
     if requester is not None:
-        paid = postings.charge(requester, ledger.balance(tx, requester.id), charge, "generation")
-        ledger.post(tx, paid, now, request_id=it.wp.id, job_id=it.job.id)
-        ledger.add_detail(tx, requester.id, accumulated=-charge)
         users.record(tx, requester.id, kind, used=things * requester.usage_multiplier // 1000)
-        tx.emit(KudosMoved(account=requester.id, amount=-charge))
-    earned = postings.reward(it.owner, ledger.balance(tx, it.owner.id), reward, "generation")
+        _charge(tx, it, requester, charge, now)
+    users.record(tx, it.owner.id, kind, fulfilled=1, contributed=things)
+    workers.credit(tx, it.worker.id, things, reward.kudos)
+    _reward(tx, it, reward, now)
+
+
+def _charge(tx: Tx, it: _Delivery, requester: User, charge: Amount, now: int) -> None:
+    if not charge.kudos:
+        return
+    balance = ledger.balance(tx, requester.id)
+    paid = postings.charge(requester, balance, charge.kudos, "generation", charge.note)
+    ledger.post(tx, paid, now, request_id=it.wp.id, job_id=it.job.id)
+    ledger.add_earned(tx, requester.id, -charge.kudos)
+    tx.emit(KudosMoved(account=requester.id, amount=-charge.kudos))
+
+
+def _reward(tx: Tx, it: _Delivery, reward: Amount, now: int) -> None:
+    if not reward.kudos:
+        return
+    earned = postings.reward(it.owner, ledger.balance(tx, it.owner.id), reward.kudos, "generation", reward.note)
     ledger.post(tx, earned, now, request_id=it.wp.id, job_id=it.job.id)
     held = sum(posting.amount for posting in earned if posting.target == postings.EVALUATION)
-    ledger.add_detail(tx, it.owner.id, accumulated=reward - held, evaluating=held)
-    users.record(tx, it.owner.id, kind, fulfilled=1, contributed=things)
-    workers.credit(tx, it.worker.id, things, reward)
-    tx.emit(KudosMoved(account=it.owner.id, amount=reward - held))
+    ledger.add_earned(tx, it.owner.id, reward.kudos - held, held)
+    tx.emit(KudosMoved(account=it.owner.id, amount=reward.kudos - held))

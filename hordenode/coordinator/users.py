@@ -18,6 +18,7 @@ from hordenode.protocol.users import (
     UserRecords,
 )
 from hordenode.store import keys, ledger, requests, sharedkeys, users, workers
+from hordenode.store.ledger import KudosDetails
 from hordenode.store.tx import Tx
 
 NAME_LENGTH = 30
@@ -59,8 +60,8 @@ async def create_user(
         users.insert(tx, user)
         keys.insert(tx, ApiKey(co.digest(apikey), user.id, now, DEFAULT_KEY, None))
         amount = kudos.milli(kudos_amount)
-        ledger.post(tx, postings.grant(user, amount, "admin"), now)
-        ledger.add_detail(tx, user.id, admin=amount)
+        ledger.post(tx, postings.grant(user, 0, amount, "admin"), now)
+        ledger.add_details(tx, user.id, KudosDetails(admin=amount))
         return user
 
     return await co.db.write(store), apikey

@@ -99,7 +99,8 @@ def counted_tokens(text: str, max_length: int) -> int:
     return min(max_length, max(20, math.ceil(len(text) / 4)))
 
 
-def _bonus(size: float) -> float:
+def size_bonus(size: float) -> float:
+    """`bonus` of contract 10.4; size in billions of parameters."""
     return float((max(size, 13) / 13) ** 0.2)
 
 
@@ -110,7 +111,7 @@ def text_price(spec: TextSpec, size: float | None) -> int:
         return milli(round(spec.max_length * 13 * ctx / 100, 2))
     if size is None:
         return milli(spec.max_length * 0.027 * ctx)
-    return milli(round(spec.max_length * _bonus(size) * size * ctx / 100, 2))
+    return milli(round(spec.max_length * size_bonus(size) * size * ctx / 100, 2))
 
 
 def text_reward(spec: TextSpec, result: str, size: float | None, *, owner_trusted: bool, validated: bool) -> int:
@@ -120,7 +121,7 @@ def text_reward(spec: TextSpec, result: str, size: float | None, *, owner_truste
     if size is None:
         return milli(tokens * ctx * 0.027) if owner_trusted else milli(ctx)
     factor = 1.0 if validated else _UNVALIDATED_FACTOR
-    return milli(round(tokens * _bonus(size) * size / 125 * factor * ctx, 2))
+    return milli(round(tokens * size_bonus(size) * size / 125 * factor * ctx, 2))
 
 
 def text_charge(reward: int, *, censored: bool = False) -> int:

@@ -1,8 +1,8 @@
 """Balanced postings: every movement of kudos names where it comes from and where it goes (contract 10.5, 10.6).
 
 A user's account has the user's id. The node's own accounts: MINT is where earned kudos come from, BURN where spent
-ones go, FLOOR lifts balances to their minimum, RESERVATION holds what is set aside for a running request, and
-EVALUATION what untrusted workers will get once they are trusted. All balances together are always zero.
+ones go, FLOOR lifts balances to their minimum, TRANSIT is what a transfer passes through, so that each posting concerns
+one user, and EVALUATION is what untrusted workers will get once they are trusted. All balances together are always zero.
 """
 
 from __future__ import annotations
@@ -12,55 +12,89 @@ from dataclasses import dataclass
 from hordenode.domain.entities import User
 from hordenode.domain.kudos import floor_of
 
-MINT, BURN, FLOOR, RESERVATION, EVALUATION = -1, -2, -3, -4, -5
+MINT, BURN, FLOOR, TRANSIT, EVALUATION = -1, -2, -3, -4, -5
+
+# What a posting is for, in the words of a user's ledger page.
+REASONS = {
+    "request": "request accepted",
+    "generation": "job done",
+    "uptime": "worker online",
+    "floor": "lifted to the minimum",
+    "trust": "trusted: what was held back is yours",
+    "transfer": "transfer",
+    "award": "award",
+    "recurring": "monthly kudos",
+    "style": "your style was used",
+    "admin": "changed by the owner of the horde",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """`amount` > 0 thousandths of a kudos go from one account to another."""
+    """`amount` > 0 thousandths of a kudos go from one account to another.
+
+    user_id: whose ledger page it stands on. note: how the amount came about.
+    """
 
     source: int
     target: int
     amount: int
     reason: str
+    user_id: int
+    note: str = ""
 
 
-def charge(user: User, balance: int, amount: int, reason: str) -> tuple[Posting, ...]:
+def charge(user: User, balance: int, amount: int, reason: str, note: str = "") -> tuple[Posting, ...]:
     """The user pays; what would leave the balance under its floor comes from FLOOR."""
-    if amount <= 0:
-        return ()
-    paid = Posting(user.id, BURN, amount, reason)
-    missing = floor_of(user) - (balance - amount)
-    return (paid, Posting(FLOOR, user.id, missing, "floor")) if missing > 0 else (paid,)
+    return _pay(user, balance, amount, BURN, reason, note)
 
 
-def reward(user: User, balance: int, amount: int, reason: str) -> tuple[Posting, ...]:
+def send(user: User, balance: int, amount: int, note: str) -> tuple[Posting, ...]:
+    """The user's half of a transfer."""
+    return _pay(user, balance, amount, TRANSIT, "transfer", note)
+
+
+def receive(user: User, balance: int, amount: int, note: str) -> tuple[Posting, ...]:
+    """The other half: `amount` arrives."""
+    return _get(user, balance, amount, TRANSIT, "transfer", note)
+
+
+def grant(user: User, balance: int, amount: int, reason: str, note: str = "") -> tuple[Posting, ...]:
+    """Kudos made for the user, or taken when `amount` is negative, though not below the floor."""
+    if amount < 0:
+        return charge(user, balance, -amount, reason, note)
+    return _get(user, balance, amount, MINT, reason, note)
+
+
+def reward(user: User, balance: int, amount: int, reason: str, note: str = "") -> tuple[Posting, ...]:
     """The user earns; half of it waits for evaluation while the user is untrusted (contract 10.6)."""
+    held = 0 if user.trusted or user.anonymous else amount // 2
+    return (*hold_back(user, held, reason, note), *_get(user, balance, amount - held, MINT, reason, note))
+
+
+def hold_back(user: User, amount: int, reason: str, note: str = "") -> tuple[Posting, ...]:
+    """Earned, but only the user's once it is trusted."""
+    return (Posting(MINT, EVALUATION, amount, reason, user.id, note),) if amount > 0 else ()
+
+
+def trust(user: User, balance: int, evaluating: int) -> tuple[Posting, ...]:
+    """What was held back is the user's from now on."""
+    return _get(user, balance, evaluating, EVALUATION, "trust", "")
+
+
+def _pay(user: User, balance: int, amount: int, target: int, reason: str, note: str) -> tuple[Posting, ...]:
     if amount <= 0:
         return ()
-    held = 0 if user.trusted or user.anonymous else amount // 2
-    postings = [Posting(MINT, user.id, amount - held, reason)]
-    if held:
-        postings.append(Posting(MINT, EVALUATION, held, reason))
-    missing = floor_of(user) - (balance + amount - held)
-    if missing > 0:
-        postings.append(Posting(FLOOR, user.id, missing, "floor"))
-    return tuple(postings)
+    return (Posting(user.id, target, amount, reason, user.id, note), *_lift(user, balance - amount))
 
 
-def grant(user: User, amount: int, reason: str) -> tuple[Posting, ...]:
-    """The owner changes a balance by hand, either way."""
-    if amount == 0:
+def _get(user: User, balance: int, amount: int, source: int, reason: str, note: str) -> tuple[Posting, ...]:
+    if amount <= 0:
         return ()
-    source, target = (MINT, user.id) if amount > 0 else (user.id, BURN)
-    return (Posting(source, target, abs(amount), reason),)
+    return (Posting(source, user.id, amount, reason, user.id, note), *_lift(user, balance + amount))
 
 
-def hold(user: User, amount: int) -> tuple[Posting, ...]:
-    """Kudos set aside for a request (contract 5)."""
-    return (Posting(user.id, RESERVATION, amount, "hold"),) if amount > 0 else ()
-
-
-def release(user: User, amount: int) -> tuple[Posting, ...]:
-    """Kudos set aside come back when the request ends."""
-    return (Posting(RESERVATION, user.id, amount, "release"),) if amount > 0 else ()
+def _lift(user: User, balance: int) -> tuple[Posting, ...]:
+    """Any movement lifts a balance to its floor, that of a new account too (contract 10.5)."""
+    missing = floor_of(user) - balance
+    return (Posting(FLOOR, user.id, missing, "floor", user.id),) if missing > 0 else ()

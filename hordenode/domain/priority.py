@@ -11,6 +11,7 @@ from hordenode.domain.kudos import floor_of
 
 FLAGGED_PRIORITY = -100
 DOWNGRADED_PRIORITY = -50
+WITHOUT_KUDOS, WITHOUT_KUDOS_FLAGGED = (0, 1), (FLAGGED_PRIORITY, 0)  # priority and band where kudos are off
 _BANDS = (0, 10_000_000, 100_000_000, 1_000_000_000)
 
 

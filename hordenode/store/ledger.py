@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import asdict
 
 from hordenode.domain.ledger import Posting
 from hordenode.store.tx import Tx, statement
@@ -16,26 +19,47 @@ MOVE_TWO = statement(
 )
 APPEND = statement(
     "ledger.append",
-    "INSERT INTO ledger (at_ms, source, target, amount, reason, request_id, job_id)"
-    " VALUES (:at_ms, :source, :target, :amount, :reason, :request_id, :job_id)",
+    "INSERT INTO ledger (at_ms, source, target, amount, reason, request_id, job_id, user_id, note)"
+    " VALUES (:at_ms, :source, :target, :amount, :reason, :request_id, :job_id, :user_id, :note)",
 )
-DETAIL = statement(
-    "ledger.detail",
-    "INSERT INTO user_kudos (user_id, accumulated, admin, evaluating) VALUES (:user_id, :accumulated, :admin, :evaluating)"
+ADD_EARNED = statement(
+    "ledger.add_earned",
+    "INSERT INTO user_kudos (user_id, accumulated, evaluating) VALUES (:user_id, :accumulated, :evaluating)"
     " ON CONFLICT (user_id) DO UPDATE SET accumulated = accumulated + excluded.accumulated,"
-    " admin = admin + excluded.admin, evaluating = evaluating + excluded.evaluating",
+    " evaluating = evaluating + excluded.evaluating",
+)
+ADD_DETAILS = statement(
+    "ledger.add_details",
+    "INSERT INTO user_kudos (user_id, accumulated, gifted, donated, admin, received, recurring, awarded, styled, evaluating)"
+    " VALUES (:user_id, :accumulated, :gifted, :donated, :admin, :received, :recurring, :awarded, :styled, :evaluating)"
+    " ON CONFLICT (user_id) DO UPDATE SET accumulated = accumulated + excluded.accumulated,"
+    " gifted = gifted + excluded.gifted, donated = donated + excluded.donated, admin = admin + excluded.admin,"
+    " received = received + excluded.received, recurring = recurring + excluded.recurring,"
+    " awarded = awarded + excluded.awarded, styled = styled + excluded.styled, evaluating = evaluating + excluded.evaluating",
 )
 DETAILS = statement(
     "ledger.details",
     "SELECT accumulated, gifted, donated, admin, received, recurring, awarded, styled, evaluating"
     " FROM user_kudos WHERE user_id = :user_id",
 )
+PAGE = statement(
+    "ledger.page",
+    "SELECT id, at_ms, source, target, amount, reason, request_id, job_id, note FROM ledger"
+    " WHERE user_id = :user_id AND id < :before ORDER BY id DESC LIMIT :limit",
+)
+SINCE = statement(
+    "ledger.since",
+    "SELECT coalesce(sum(CASE WHEN target = :user_id THEN amount WHEN source = :user_id THEN -amount ELSE 0 END), 0)"
+    " FROM ledger WHERE user_id = :user_id AND id >= :before",
+)
 SUM = statement("ledger.sum", "SELECT coalesce(sum(balance), 0) FROM accounts")
 
 
-@dataclass(frozen=True, slots=True)
-class KudosDetails:
-    """`kudos_details` of a user in thousandths (contract 10.5)."""
+class KudosDetails(msgspec.Struct, frozen=True):
+    """`kudos_details` of a user in thousandths (contract 10.5).
+
+    The balance is their sum without `evaluating`, plus what lifted it to its floor.
+    """
 
     accumulated: int = 0
     gifted: int = 0
@@ -46,6 +70,21 @@ class KudosDetails:
     awarded: int = 0
     styled: int = 0
     evaluating: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the ledger as it stands on a user's page."""
+
+    id: int
+    at_ms: int
+    source: int
+    target: int
+    amount: int
+    reason: str
+    request_id: str | None
+    job_id: str | None
+    note: str
 
 
 def balance(tx: Tx, account: int) -> int:
@@ -71,6 +110,8 @@ def post(
             reason=posting.reason,
             request_id=request_id,
             job_id=job_id,
+            user_id=posting.user_id,
+            note=posting.note,
         )
         moves[posting.source] = moves.get(posting.source, 0) - posting.amount
         moves[posting.target] = moves.get(posting.target, 0) + posting.amount
@@ -82,17 +123,29 @@ def post(
         tx.run(MOVE, id=account, amount=amount)
 
 
-def add_detail(tx: Tx, user_id: int, *, accumulated: int = 0, admin: int = 0, evaluating: int = 0) -> None:
-    tx.run(DETAIL, user_id=user_id, accumulated=accumulated, admin=admin, evaluating=evaluating)
+def add_earned(tx: Tx, user_id: int, accumulated: int, evaluating: int = 0) -> None:
+    """Add what was earned on jobs (negative: spent), and what of it is held back."""
+    tx.run(ADD_EARNED, user_id=user_id, accumulated=accumulated, evaluating=evaluating)
+
+
+def add_details(tx: Tx, user_id: int, more: KudosDetails) -> None:
+    """Add to what a user's balance is made of."""
+    tx.run(ADD_DETAILS, user_id=user_id, **asdict(more))
 
 
 def details(tx: Tx, user_id: int) -> KudosDetails:
     row = tx.one(DETAILS, user_id=user_id)
-    return (
-        KudosDetails()
-        if row is None
-        else KudosDetails(**dict(zip((f.name for f in fields(KudosDetails)), row, strict=True)))
-    )
+    return KudosDetails() if row is None else KudosDetails(*row)
+
+
+def page(tx: Tx, user_id: int, before: int, limit: int) -> list[Line]:
+    """The user's latest lines with an id below `before`, newest first."""
+    return [Line(*row) for row in tx.all(PAGE, user_id=user_id, before=before, limit=limit)]
+
+
+def moved_since(tx: Tx, user_id: int, first: int) -> int:
+    """What the lines from id `first` on changed of the user's balance."""
+    return int(tx.value(SINCE, user_id=user_id, before=first))
 
 
 def total(tx: Tx) -> int:

@@ -103,6 +103,7 @@ CREATE TABLE accounts (
 );
 
 -- Append-only. One row moves one amount from one account to another, so all balances sum to zero.
+-- user_id: whose page the row stands on; note: how the amount came about (domain/receipts.py).
 CREATE TABLE ledger (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms       INTEGER NOT NULL,
@@ -111,8 +112,24 @@ CREATE TABLE ledger (
     amount      INTEGER NOT NULL CHECK (amount > 0),
     reason      TEXT    NOT NULL,
     request_id  TEXT,
-    job_id      TEXT
+    job_id      TEXT,
+    user_id     INTEGER,
+    note        TEXT    NOT NULL DEFAULT ''
 );
+CREATE INDEX ledger_by_user ON ledger (user_id, id);
+
+-- What users sent each other. name and amount as they were asked for, so that a repeated call is recognised.
+CREATE TABLE transfers (
+    id               INTEGER PRIMARY KEY,
+    source           INTEGER NOT NULL,
+    target           INTEGER NOT NULL,
+    name             TEXT    NOT NULL,
+    amount           INTEGER NOT NULL,
+    at_ms            INTEGER NOT NULL,
+    idempotency_key  TEXT
+);
+CREATE UNIQUE INDEX transfers_by_key ON transfers (source, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX transfers_by_pair ON transfers (source, target, at_ms);
 
 -- kudos_details of a user: what its balance is made of (contract 10.5).
 CREATE TABLE user_kudos (

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from hordenode.store import (
-    blobs,
-    jobs,
-    keys,
-    ledger,
-    messages,
-    queue,
-    requests,
-    sharedkeys,
-    suspicions,
-    teams,
-    users,
-    workers,
-)
+from hordenode import store
 from hordenode.store.migrate import PACKAGE, load_migrations, migrate, split_statements
 from hordenode.store.tx import STATEMENTS, Statement
 
-MODULES = (blobs, jobs, keys, ledger, messages, queue, requests, sharedkeys, suspicions, teams, users, workers)
+MODULES = [importlib.import_module(f"hordenode.store.{module.name}") for module in pkgutil.iter_modules(store.__path__)]
 
 # Statements that a request, a pop, a submit or a check runs: none may look at a whole table.
 HOT = [
     name
     for name in STATEMENTS
-    if name.split(".")[0] in {"users", "ledger", "workers", "jobs", "requests", "queue", "blobs"}
+    if name.split(".")[0] in {"users", "ledger", "workers", "jobs", "requests", "queue", "blobs", "transfers"}
     and name not in {"workers.all", "requests.waiting", "queue.lanes", "ledger.sum", "jobs.in_process"}
     and name not in {"users.by_kudos", "users.by_age"}
 ]

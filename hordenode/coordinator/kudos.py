@@ -1,0 +1,169 @@
+"""Kudos that people move: transfers, awards, and the page on which a user sees every movement (contract 10.8, 10.9)."""
+
+from __future__ import annotations
+
+from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.domain import kudos, transfers
+from hordenode.domain import ledger as postings
+from hordenode.domain.entities import OWNER_ID, User
+from hordenode.domain.names import user_id_of
+from hordenode.domain.transfers import SENT_BACK_MS, Transfer
+from hordenode.ops.events import KudosMoved
+from hordenode.protocol.errors import HordeError, ValidationFailed
+from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerLine, LedgerPage, LedgerQuery
+from hordenode.protocol.wire import rfc822, to_int64
+from hordenode.store import ledger, users
+from hordenode.store import transfers as transfer_rows
+from hordenode.store.ledger import KudosDetails, Line
+from hordenode.store.tx import Tx
+
+MOST_KUDOS = 10**12  # of one movement: far below what 64 bits hold in thousandths
+KEY_LENGTH = 255
+
+
+async def transfer(
+    co: Coordinator, caller: Caller, body: KudosRequest, idempotency_key: str | None
+) -> KudosTransferred:
+    """POST /kudos/transfer. With a key that was used before, only answers what was answered then."""
+    if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_LENGTH:
+        raise ValidationFailed({"Idempotency-Key": f"must have 1 to {KEY_LENGTH} characters"})
+    amount = _thousandths(body)
+
+    def move(tx: Tx) -> KudosTransferred:
+        source = co.authenticate(tx, caller)
+        known = transfer_rows.by_key(tx, source.id, idempotency_key) if idempotency_key else None
+        if known is None:
+            _transfer(tx, co, source, body.username, amount, idempotency_key)
+        elif known != (body.username, amount):
+            raise HordeError("IdempotencyKeyConflict")
+        return KudosTransferred(transferred=kudos.kudos(amount))
+
+    return await co.db.write(move)
+
+
+def _transfer(tx: Tx, co: Coordinator, source: User, name: str, amount: int, key: str | None) -> None:
+    if source.anonymous:
+        raise HordeError("KudosTransferFromAnon")
+    target = _find(tx, name)
+    if target is None:
+        raise HordeError("InvalidTargetUsername", username=name)
+    now = co.clock.now_ms()
+    balance = ledger.balance(tx, source.id)
+    transfers.check(
+        Transfer(
+            source=source,
+            target=target,
+            amount=amount,
+            available=available(tx, source),
+            sent_back=transfer_rows.sent_since(tx, target.id, source.id, now - SENT_BACK_MS),
+            source_suspicions=0,
+            target_suspicions=0,
+        )
+    )
+    ledger.post(tx, postings.send(source, balance, amount, f"to {target.alias}"), now)
+    arriving = postings.receive(target, ledger.balance(tx, target.id), amount, f"from {source.alias}")
+    ledger.post(tx, arriving, now)
+    gift = KudosDetails(donated=-amount) if target.education else KudosDetails(gifted=-amount)
+    ledger.add_details(tx, source.id, gift)
+    ledger.add_details(tx, target.id, KudosDetails(received=amount))
+    transfer_rows.add(tx, source.id, target.id, (name, amount), now, key)
+    tx.emit(KudosMoved(account=source.id, amount=-amount))
+    tx.emit(KudosMoved(account=target.id, amount=amount))
+
+
+def available(tx: Tx, user: User) -> int:
+    """What a user may spend at once: all above the floor that is not set aside for running requests (contract 5)."""
+    return ledger.balance(tx, user.id) - kudos.floor_of(user)
+
+
+async def award(co: Coordinator, caller: Caller, body: KudosRequest) -> KudosAwarded:
+    """POST /kudos/award: the owner of the horde makes kudos, or takes them with a negative amount."""
+    amount = _thousandths(body)
+
+    def give(tx: Tx) -> KudosAwarded:
+        giver = co.authenticate(tx, caller)
+        if giver.deleted:
+            raise HordeError("DeletedUser", status=403)
+        if giver.id != OWNER_ID:
+            raise HordeError("NotAllowedAwards")
+        target = _find(tx, body.username)
+        if target is None:
+            raise HordeError("InvalidAwardUsername", username=body.username)
+        if target.anonymous:
+            raise HordeError("KudosAwardToAnon")
+        if target.deleted:
+            raise HordeError("DeletedUser", status=403)
+        if target.flagged:
+            raise HordeError("InvalidAwardUsername", username=body.username)
+        moved = postings.grant(target, ledger.balance(tx, target.id), amount, "award", f"by {giver.alias}")
+        ledger.post(tx, moved, co.clock.now_ms())
+        ledger.add_details(tx, target.id, KudosDetails(awarded=amount))
+        tx.emit(KudosMoved(account=target.id, amount=amount))
+        return KudosAwarded(awarded=kudos.kudos(amount))
+
+    return await co.db.write(give)
+
+
+async def page(co: Coordinator, caller: Caller, query: LedgerQuery) -> LedgerPage:
+    """GET /api/node/v1/kudos: the caller's ledger; anybody's for a moderator."""
+
+    def read(tx: Tx) -> LedgerPage:
+        viewer = co.authenticate(tx, caller)
+        user = viewer if query.user_id in (-1, viewer.id) else _foreign(tx, viewer, query.user_id)
+        lines = ledger.page(tx, user.id, query.before, query.limit + 1)
+        balance = ledger.balance(tx, user.id)
+        left = balance - ledger.moved_since(tx, user.id, query.before)
+        shown = []
+        for line in lines[: query.limit]:
+            shown.append(_line(line, user.id, left))
+            left -= _change(line, user.id)
+        return LedgerPage(
+            username=user.alias,
+            kudos=kudos.kudos(balance),
+            held=kudos.kudos(ledger.details(tx, user.id).evaluating),
+            lines=tuple(shown),
+            next=shown[-1].id if len(lines) > query.limit else None,
+        )
+
+    return await co.db.read(read)
+
+
+def _foreign(tx: Tx, viewer: User, user_id: int) -> User:
+    if not viewer.moderator:
+        raise HordeError("NotModerator")
+    user = users.find(tx, user_id)
+    if user is None:
+        raise HordeError("UserNotFound", id=user_id)
+    return user
+
+
+def _line(line: Line, user_id: int, balance: int) -> LedgerLine:
+    held = {postings.EVALUATION: -1}.get(line.source, 0) + {postings.EVALUATION: 1}.get(line.target, 0)
+    return LedgerLine(
+        id=line.id,
+        at=rfc822(line.at_ms),
+        amount=kudos.kudos(_change(line, user_id)),
+        held=kudos.kudos(held * line.amount),
+        balance=kudos.kudos(balance),
+        what=postings.REASONS.get(line.reason, line.reason),
+        how=line.note,
+        request=line.request_id,
+        job=line.job_id,
+    )
+
+
+def _change(line: Line, user_id: int) -> int:
+    """What a line changed of the user's balance."""
+    return line.amount * ((line.target == user_id) - (line.source == user_id))
+
+
+def _find(tx: Tx, alias: str) -> User | None:
+    user_id = user_id_of(alias)
+    return None if user_id is None else users.find(tx, user_id)
+
+
+def _thousandths(body: KudosRequest) -> int:
+    amount = to_int64(body.amount)
+    if abs(amount) > MOST_KUDOS:
+        raise ValidationFailed({"amount": f"must be between -{MOST_KUDOS} and {MOST_KUDOS}"})
+    return amount * 1000

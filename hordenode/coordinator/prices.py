@@ -1,0 +1,83 @@
+"""What requests cost and jobs earn in this horde: domain/kudos.py's prices, or nothing where kudos are off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hordenode.coordinator.context import Coordinator
+from hordenode.domain import kudos, priority, receipts
+from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
+from hordenode.domain.entities import User, Worker
+from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Thousandths of a kudos, and how they came about."""
+
+    kudos: int
+    note: str
+
+
+FREE = Amount(0, "")
+
+
+def job_price(co: Coordinator, spec: Spec) -> int:
+    """The price per job, before what it really earns is known."""
+    if not co.rules.kudos:
+        return 0
+    if isinstance(spec, ImageSpec):
+        return kudos.image_price(spec)
+    models = spec.audience.models
+    return kudos.text_price(spec, kudos.model_size(models[0], co.text_sizes) if models else None)
+
+
+def estimate(co: Coordinator, spec: Spec) -> int:
+    """What a dry run answers: the whole request (contract 10.3)."""
+    if not co.rules.kudos:
+        return 0
+    if isinstance(spec, TextSpec):
+        return (job_price(co, spec) + 1000) * spec.n + 1000
+    models = spec.audience.models
+    return kudos.dry_run_image(spec, co.baselines.of(models[0] if models else "[SDXL]"))
+
+
+def activation(co: Coordinator, spec: Spec) -> Amount:
+    """What is charged when a request is accepted (contract 10.3)."""
+    if not co.rules.kudos:
+        return FREE
+    return Amount(kudos.activation_charge(spec), receipts.activation(spec))
+
+
+def settlement(
+    co: Coordinator, spec: Spec, model: str, worker: Worker, owner: User, *, result: str, censored: bool
+) -> tuple[Amount, Amount]:
+    """(what the worker's owner earns, what the requester pays) for a job that is delivered (contract 10.2, 10.4)."""
+    if not co.rules.kudos:
+        return FREE, FREE
+    if isinstance(spec, ImageSpec):
+        baseline = co.baselines.of(model)
+        reward = kudos.image_reward(spec, baseline)
+        charge = kudos.image_charge(spec, reward, censored=censored)
+        return (
+            Amount(reward, receipts.image_reward(spec, baseline)),
+            Amount(charge, receipts.image_charge(spec, reward, censored=censored)),
+        )
+    size, validated = kudos.model_size(model, co.text_sizes), is_validated(worker.bridge_agent)
+    reward = kudos.text_reward(spec, result, size, owner_trusted=owner.trusted, validated=validated)
+    return (
+        Amount(reward, receipts.text_reward(spec, result, size, owner_trusted=owner.trusted, validated=validated)),
+        Amount(kudos.text_charge(reward, censored=censored), receipts.text_charge(reward, censored=censored)),
+    )
+
+
+def is_validated(bridge_agent: str) -> bool:
+    """Whether a text backend is one of those that the contract trusts (6.3)."""
+    return Agent.parse(bridge_agent).name in VALIDATED_TEXT_BACKENDS
+
+
+def standing(co: Coordinator, user: User, balance: int) -> tuple[int, int]:
+    """(priority, band) of a user's new request. Without kudos only fair share decides: flagged users come last."""
+    if not co.rules.kudos:
+        return priority.WITHOUT_KUDOS_FLAGGED if user.flagged else priority.WITHOUT_KUDOS
+    return priority.extra_priority(user, balance), priority.kudos_band(user, balance)
