@@ -47,6 +47,7 @@ class Context:
             client_ip=self.callers.client_ip(scope, headers),
             base_url=self.callers.base_url(scope, headers),
             services=self.services,
+            headers=headers,
         )
 
     async def respond(self, send: Send, method: str, reply: Reply) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -45,6 +45,12 @@ class Call:
     client_ip: str
     base_url: str
     services: Any
+    headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+
+    def header(self, name: str) -> str | None:
+        """A header of the request; `name` in small letters."""
+        value = self.headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

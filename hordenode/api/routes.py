@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from hordenode.api.handlers import blobs, generate, people, status
+from hordenode.api.handlers import blobs, generate, kudos, people, status
 from hordenode.api.route import Auth, RawRoute, Route
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
 from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
 from hordenode.protocol.users import UserDetails
 from hordenode.protocol.workers import WorkerDetails, WorkersQuery
 
 V2 = "/api/v2"
+NODE = "/api/node/v1"
 KEY = Auth.KEY
 ACCEPTED = (RequestAccepted, DryRunAnswer)
 
@@ -31,6 +33,9 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("GET", f"{V2}/workers", people.list_workers, query=WorkersQuery, answers=(list[WorkerDetails],)),
     Route("GET", f"{V2}/workers/{{worker_id}}", people.worker, answers=(WorkerDetails,)),
     Route("GET", f"{V2}/workers/name/{{worker_name}}", people.worker_by_name, answers=(WorkerDetails,)),
+    Route("POST", f"{V2}/kudos/transfer", kudos.transfer, body=KudosRequest, auth=KEY, answers=(KudosTransferred,)),
+    Route("POST", f"{V2}/kudos/award", kudos.award, body=KudosRequest, auth=KEY, answers=(KudosAwarded,)),
+    Route("GET", f"{NODE}/kudos", kudos.page, query=LedgerQuery, auth=KEY, answers=(LedgerPage,)),
     Route("GET", f"{V2}/status/heartbeat", status.heartbeat, answers=(Heartbeat,)),
     Route("GET", f"{V2}/status/performance", status.performance, answers=(Performance,)),
     Route("GET", f"{V2}/status/models", status.models, query=ModelsQuery, answers=(list[ActiveModel],)),

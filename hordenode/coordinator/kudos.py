@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import kudos, transfers
 from hordenode.domain import ledger as postings
-from hordenode.domain.entities import OWNER_ID, User
+from hordenode.domain.entities import OWNER_ID, SharedKey, User
 from hordenode.domain.names import user_id_of
 from hordenode.domain.transfers import SENT_BACK_MS, Transfer
 from hordenode.ops.events import KudosMoved
 from hordenode.protocol.errors import HordeError, ValidationFailed
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerLine, LedgerPage, LedgerQuery
 from hordenode.protocol.wire import rfc822, to_int64
-from hordenode.store import ledger, users
+from hordenode.store import ledger, sharedkeys, suspicions, users
 from hordenode.store import transfers as transfer_rows
 from hordenode.store.ledger import KudosDetails, Line
 from hordenode.store.tx import Tx
@@ -41,34 +43,59 @@ async def transfer(
     return await co.db.write(move)
 
 
-def _transfer(tx: Tx, co: Coordinator, source: User, name: str, amount: int, key: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Who gets the kudos, and by which shared key they were addressed."""
+
+    user: User
+    key: SharedKey | None = None
+
+
+def _transfer(tx: Tx, co: Coordinator, source: User, name: str, amount: int, idempotency_key: str | None) -> None:
     if source.anonymous:
         raise HordeError("KudosTransferFromAnon")
-    target = _find(tx, name)
-    if target is None:
-        raise HordeError("InvalidTargetUsername", username=name)
     now = co.clock.now_ms()
-    balance = ledger.balance(tx, source.id)
+    target = _target(tx, name, now)
     transfers.check(
         Transfer(
             source=source,
-            target=target,
+            target=target.user,
             amount=amount,
             available=available(tx, source),
-            sent_back=transfer_rows.sent_since(tx, target.id, source.id, now - SENT_BACK_MS),
-            source_suspicions=0,
-            target_suspicions=0,
+            sent_back=transfer_rows.sent_since(tx, target.user.id, source.id, now - SENT_BACK_MS),
+            source_suspicions=suspicions.of_user(tx, source.id),
+            target_suspicions=suspicions.of_user(tx, target.user.id),
         )
     )
-    ledger.post(tx, postings.send(source, balance, amount, f"to {target.alias}"), now)
-    arriving = postings.receive(target, ledger.balance(tx, target.id), amount, f"from {source.alias}")
+    _move(tx, source, target, amount, now)
+    transfer_rows.add(tx, source.id, target.user.id, (name, amount), now, idempotency_key)
+
+
+def _target(tx: Tx, name: str, now_ms: int) -> _Target:
+    """The user of an alias, or the owner of a shared key."""
+    key = sharedkeys.find(tx, name)
+    user = _find(tx, name) if key is None else users.find(tx, key.user_id)
+    if user is None:
+        raise HordeError("InvalidTargetUsername", username=name)
+    if key is not None and key.expires_ms is not None and key.expires_ms <= now_ms:
+        raise HordeError("SharedKeyExpired", status=400)
+    return _Target(user, key)
+
+
+def _move(tx: Tx, source: User, target: _Target, amount: int, now: int) -> None:
+    """Both halves of a transfer; what a shared key was sent also raises its budget."""
+    user = target.user
+    note = f" for the shared key {target.key.name or target.key.id}" if target.key else ""
+    ledger.post(tx, postings.send(source, ledger.balance(tx, source.id), amount, f"to {user.alias}{note}"), now)
+    arriving = postings.receive(user, ledger.balance(tx, user.id), amount, f"from {source.alias}{note}")
     ledger.post(tx, arriving, now)
-    gift = KudosDetails(donated=-amount) if target.education else KudosDetails(gifted=-amount)
+    gift = KudosDetails(donated=-amount) if user.education else KudosDetails(gifted=-amount)
     ledger.add_details(tx, source.id, gift)
-    ledger.add_details(tx, target.id, KudosDetails(received=amount))
-    transfer_rows.add(tx, source.id, target.id, (name, amount), now, key)
+    ledger.add_details(tx, user.id, KudosDetails(received=amount))
+    if target.key is not None:
+        sharedkeys.add_budget(tx, target.key.id, amount)
     tx.emit(KudosMoved(account=source.id, amount=-amount))
-    tx.emit(KudosMoved(account=target.id, amount=amount))
+    tx.emit(KudosMoved(account=user.id, amount=amount))
 
 
 def available(tx: Tx, user: User) -> int:

@@ -19,7 +19,7 @@ from hordenode.domain import kudos, lifecycle, priority, validation
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
 from hordenode.domain.needs import needs_of
-from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+from hordenode.domain.spec import ImageSpec, Spec
 from hordenode.ops.events import RequestDone, RequestQueued
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, Warning_
 from hordenode.protocol.errors import HordeError

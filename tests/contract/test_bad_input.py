@@ -29,6 +29,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "/generate/text/pop": TEXT_POP,
     "/generate/submit": {"id": UNKNOWN_ID, "generation": "R2", "seed": 1},
     "/generate/text/submit": {"id": UNKNOWN_ID, "generation": "text"},
+    "/kudos/transfer": {"username": "owner#1", "amount": 1},
+    "/kudos/award": {"username": "owner#1", "amount": 1},
 }
 KEYS = {"no key": None, "bad key": "x" * 22, "odd key": "ÿ key\t", "uuid key": UNKNOWN_ID, "anonymous": ANONYMOUS}
 PARAMETERS = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from hordenode.api.route import ApiSettings
 from hordenode.api.router import Router
@@ -25,8 +26,10 @@ from hordenode.ops.clock import ManualClock
 from hordenode.ops.events import EventBus
 from hordenode.ops.ids import SeededIds
 from hordenode.store import ledger
+from hordenode.store import users as user_rows
 from hordenode.store.database import Database
 from hordenode.store.migrate import migrate
+from hordenode.store.tx import Tx
 
 ANONYMOUS = "0000000000"
 BASE = "http://horde.test:7001"
@@ -66,6 +69,20 @@ class Horde:
         """The key of a new user."""
         _, key = await users.create_user(self.co, name, **options)
         return key
+
+    async def change_user(self, user_id: int, **fields: Any) -> None:
+        """Set fields of entities.User directly."""
+
+        def change(tx: Tx) -> None:
+            user = user_rows.find(tx, user_id)
+            assert user is not None
+            user_rows.save(tx, msgspec.structs.replace(user, **fields))
+
+        await self.co.db.write(change)
+
+    async def balance(self, user_id: int) -> float:
+        """A user's kudos."""
+        return await self.co.db.read(lambda tx: ledger.balance(tx, user_id)) / 1000
 
     async def worker_key(self) -> str:
         """The key of a new trusted user for workers."""
