@@ -48,8 +48,10 @@ from hordenode.store.database import Database
 from hordenode.store.lock import DataDirLock, NodeInfo
 from hordenode.store.migrate import migrate
 from hordenode.version import AGENT, __version__
+from hordenode.worker.image import ImageWorker
 from hordenode.worker.offers import image_offer, text_offer
-from hordenode.worker.worker import ImageWorker, TextWorker, Wiring, Worker
+from hordenode.worker.text import TextWorker
+from hordenode.worker.worker import Wiring, Worker
 
 log = logging.getLogger("hordenode.node")
 
@@ -72,7 +74,7 @@ class Node:
         self._lock = DataDirLock(self.data_dir)
         self._supervisor = Supervisor(self._service_died)
         self._server: HttpServer | None = None
-        self._workers: list[Worker] = []
+        self._workers: list[Worker[Any, Any]] = []
         self._told_to_stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._db: Database | None = None
@@ -209,7 +211,7 @@ class Node:
             for _ in self._workers:  # the first request is not told that nobody is there
                 await asyncio.wait_for(seen.next(), FIRST_POP_S)
 
-    def _make_workers(self, engine: Engine) -> list[Worker]:
+    def _make_workers(self, engine: Engine) -> list[Worker[Any, Any]]:
         """One worker per kind that the engine can serve."""
         settings = self.settings.worker
         wiring = Wiring(
@@ -222,7 +224,7 @@ class Node:
             preview_every=settings.preview_every,
         )
         name = settings.name or socket.gethostname() or "hordenode"
-        found: list[Worker] = []
+        found: list[Worker[Any, Any]] = []
         image = image_offer(engine.models(), settings, f"{name} images", AGENT)
         text = text_offer(engine.models(), settings, f"{name} texts", AGENT)
         if image is not None:

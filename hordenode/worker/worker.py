@@ -1,27 +1,42 @@
-"""The loop of a worker: pop, generate, submit. The same for a horde in this process and one far away."""
+"""The loop of a worker: pop, generate, submit. The same for a horde in this process and one far away.
+
+Popping, generating and submitting overlap, so that the engine need not wait for the network: `pace.py` says how many
+jobs are asked for ahead. What a horde refuses is answered as `reactions.py` says.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from hordenode.client.base import HordeClient
-from hordenode.engine.engine import Engine
-from hordenode.engine.jobs import EngineError, ImageResult, JobCancelled, Progress, TextResult
+from hordenode.engine.jobs import EngineError, Job, JobCancelled, Progress, Result
+from hordenode.protocol.common import WorkerMessage
 from hordenode.protocol.errors import HordeError
-from hordenode.protocol.image import ImageJob, ImagePop
-from hordenode.protocol.text import TextJob, TextPop
-from hordenode.worker import results
-from hordenode.worker.metadata import parameters
+from hordenode.worker import reactions
+from hordenode.worker.pace import Pace
+from hordenode.worker.reactions import Step
 
 log = logging.getLogger("hordenode.worker")
 
 POP_WAIT_S = 30.0
-BACK_OFF_S = (1.0, 60.0)
+MOST_DELIVERIES = 16  # finished jobs on their way to the horde; with more, none is popped
+
+
+class Generates(Protocol):
+    """What a worker needs of an engine. See engine.Engine."""
+
+    async def generate(self, job: Job, progress: Callable[[Progress], None] | None = None) -> Result: ...
+
+    def cancel(self, job_id: str) -> bool: ...
+
+
+class WorkerRefused(Exception):
+    """The horde does not take this worker, and will not without its owner doing something; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,49 +48,81 @@ class Wiring:
     """
 
     horde: HordeClient
-    engine: Engine
+    engine: Generates
     seed: Callable[[], int]
     progress: Callable[[Progress], None]
-    pause: Callable[[float], asyncio.Future[None]] | Callable[[float], object] = asyncio.sleep
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     priority: int = 0
     metadata: bool = True
     preview_every: int = 0
 
 
-class Worker(ABC):
-    """Pops until it is stopped; `drain` lets it finish what it holds."""
+class Popped(Protocol):
+    """What the answers to pops have in common."""
 
-    def __init__(self, wiring: Wiring) -> None:
+    @property
+    def id(self) -> str | None: ...
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+    @property
+    def messages(self) -> tuple[WorkerMessage, ...]: ...
+
+
+J = TypeVar("J", bound=Popped)  # a job as the horde hands it out
+P = ParamSpec("P")
+M = TypeVar("M")  # what the engine made of it
+
+
+class Worker(ABC, Generic[J, M]):
+    """Pops until it is stopped, and finishes what it holds. `capacity`: jobs side by side on the engine."""
+
+    def __init__(self, wiring: Wiring, name: str, capacity: int) -> None:
+        self.name = name
         self._wiring = wiring
+        self._pace = Pace(capacity)
+        self._room = asyncio.Semaphore(capacity)
+        self._changed = asyncio.Event()
         self._stopping = False
-        self._pop: asyncio.Future[bool] | None = None
-        self._held: set[str] = set()
+        self._idle = False  # the last pop brought nothing
+        self._failures = 0
+        self._held: set[str] = set()  # ids of jobs that are not submitted
+        self._unmade = 0  # jobs that the engine has not finished
+        self._pops: set[asyncio.Task[None]] = set()
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.Task[None] | None = None
+        self._refusal: WorkerRefused | None = None
+        self._told: set[str] = set()  # ids of messages from the horde
 
     async def run(self) -> None:
-        """Pop and work until stopped. A job that fails is submitted as faulted; a horde that fails is tried again."""
-        pause = BACK_OFF_S[0]
-        while not self._stopping:
-            self._pop = asyncio.ensure_future(self._serve_one())
-            try:
-                await self._pop
-                pause = BACK_OFF_S[0]
-            except asyncio.CancelledError:
-                if not self._stopping:
-                    raise
-                return
-            except (HordeError, OSError) as error:
-                log.warning("%s: the horde refused: %s; trying again in %.0f s", self.name, error, pause)
-                await self._wiring.pause(pause)  # type: ignore[misc]
-                pause = min(pause * 2, BACK_OFF_S[1])
+        """Work until stopped. A job that fails is submitted as faulted; a horde that fails is tried again.
+
+        Raises WorkerRefused when trying again makes no sense; the jobs in hand are finished before.
+        """
+        try:
+            while not self._stopping:
+                for _ in range(self._wanted()):
+                    self._start(self._pops, self._pop())
+                self._changed.clear()
+                await self._changed.wait()
+            await asyncio.gather(*self._pops, return_exceptions=True)
+            await asyncio.gather(*self._jobs)
+        finally:
+            for task in (*self._pops, *self._jobs, *((self._resting,) if self._resting else ())):
+                task.cancel()
+        if self._refusal is not None:
+            raise self._refusal
 
     def stop(self) -> None:
-        """No more pops; a job in hand is finished unless `abandon` is called."""
+        """No more pops; jobs in hand are finished unless `abandon` is called."""
         self._stopping = True
-        if self._pop is not None and not self._held:
-            self._pop.cancel()
+        self._changed.set()
+        for task in self._pops:
+            task.cancel()
 
     def abandon(self) -> None:
-        """Give up the job in hand."""
+        """Give up the jobs in hand: they are submitted as faulted."""
         for job_id in list(self._held):
             self.stop_job(job_id)
 
@@ -84,148 +131,137 @@ class Worker(ABC):
         if job_id in self._held:
             self._wiring.engine.cancel(job_id)
 
-    @property
     @abstractmethod
-    def name(self) -> str:
-        """The worker's name at the horde."""
+    async def _ask(self, wait: float) -> J:
+        """Pop."""
 
     @abstractmethod
-    async def _serve_one(self) -> bool:
-        """Pop once and do what came; False when nothing came."""
+    async def _prepare(self, job: J) -> Any:
+        """Fetch what the engine needs, while it is busy with another job."""
 
+    @abstractmethod
+    async def _make(self, job: J, prepared: Any) -> M:
+        """Run the engine. Raises EngineError for what it cannot do."""
 
-class ImageWorker(Worker):
-    """Draws."""
+    @abstractmethod
+    async def _deliver(self, job: J, made: M) -> None:
+        """Hand in the results, by `_hand_in`."""
 
-    def __init__(self, wiring: Wiring, offer: ImagePop) -> None:
-        super().__init__(wiring)
-        self._offer = offer
+    @abstractmethod
+    async def _fault(self, job: J) -> None:
+        """Hand the whole job back as faulted."""
 
-    @property
-    def name(self) -> str:
-        return self._offer.name
+    def _wanted(self) -> int:
+        delivering = len(self._jobs) - self._unmade
+        if self._stopping or self._resting is not None or delivering > MOST_DELIVERIES:
+            return 0
+        return self._pace.pops(self._unmade, len(self._pops), idle=self._idle)
 
-    async def _serve_one(self) -> bool:
-        job = await self._wiring.horde.pop_image(self._offer, wait=POP_WAIT_S)
-        if job.id is None:
-            return False
-        self._held = set(job.ids)
+    def _start(self, tasks: set[asyncio.Task[None]], run: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(run, name=f"worker {self.name}")
+        tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(tasks, done))
+
+    def _ended(self, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s: this should not happen; the worker goes on", self.name, exc_info=error)
+        self._changed.set()
+
+    async def _pop(self) -> None:
         try:
-            await self._work(job)
-        finally:
-            self._held = set()
-        return True
-
-    async def _work(self, job: ImageJob) -> None:
-        horde = self._wiring.horde
-        try:
-            sources = await self._fetch_sources(job)
-            ask = results.engine_image_job(
-                job, sources, self._wiring.priority, preview_every=self._wiring.preview_every
-            )
-            made = await self._wiring.engine.generate(ask, self._wiring.progress)
-        except Exception as error:
-            _report(self.name, job.id, error)
-            for job_id in job.ids:
-                await horde.submit_image(results.image_fault(job_id))
-            return
-        assert isinstance(made, ImageResult)
-        uploads = job.r2_uploads or ()
-        for position, (job_id, url, picture) in enumerate(zip(job.ids, uploads, made.images, strict=True)):
-            text = parameters(ask, picture) if self._wiring.metadata else ""
-            await horde.upload(url, await asyncio.to_thread(results.encode_webp, picture, text))
-            remarks = results.remarks_on(ask, sources, picture)
-            await horde.submit_image(results.image_submit(job_id, picture, remarks, position, len(job.ids)))
-
-    async def _fetch_sources(self, job: ImageJob) -> results.Sources:
-        """The pictures to start from. Raises EngineError without the one that everything hangs on."""
-        if job.source_image is None:
-            return results.Sources()
-        image = await self._fetch(job, job.source_image)
-        if image is None:
-            raise EngineError("The source image could not be fetched.")
-        if job.source_mask is None:
-            return results.Sources(image)
-        mask = await self._fetch(job, job.source_mask)
-        return results.Sources(image, mask or b"", () if mask else ("source_mask",))
-
-    async def _fetch(self, job: ImageJob, where: str) -> bytes | None:
-        """A picture by its link, or as base64, as old hordes send it; None when it cannot be had."""
-        try:
-            if ":" in where:  # which base64 has no letter for
-                return await self._wiring.horde.download(where)
-            return base64.b64decode(where, validate=True)
-        except Exception as error:
-            log.warning("%s: a source of job %s could not be fetched: %s", self.name, job.id, error)
-            return None
-
-
-class TextWorker(Worker):
-    """Writes as many texts side by side as its offer has threads, and submits each as it is finished."""
-
-    def __init__(self, wiring: Wiring, offer: TextPop) -> None:
-        super().__init__(wiring)
-        self._offer = offer
-        self._room = asyncio.Semaphore(offer.threads)
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def name(self) -> str:
-        return self._offer.name
-
-    async def run(self) -> None:
-        """See Worker. Ends when what was popped is submitted."""
-        try:
-            await super().run()
-            await asyncio.gather(*self._tasks)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-
-    def stop(self) -> None:
-        self._stopping = True
-        if self._pop is not None:
-            self._pop.cancel()  # the jobs in hand are tasks of their own
-
-    async def _serve_one(self) -> bool:
-        await self._room.acquire()
-        job = None
-        try:
-            job = await self._wiring.horde.pop_text(self._offer, wait=POP_WAIT_S)
-        finally:
-            if job is None or job.id is None:
-                self._room.release()
-        if job.id is None:
-            return False
-        self._held |= set(job.ids)
-        task = asyncio.create_task(self._serve(job), name=f"text job {job.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return True
-
-    async def _serve(self, job: TextJob) -> None:
-        try:
-            await asyncio.gather(*(self._work(job, job_id) for job_id in job.ids))
+            job = await self._ask(POP_WAIT_S)
         except (HordeError, OSError) as error:
-            log.warning("%s: the horde refused what job %s brought: %s", self.name, job.id, error)
+            self._refused(error)
+            return
+        self._failures = 0
+        self._idle = job.id is None
+        self._show(job.messages)
+        if job.id is not None:
+            self._held |= set(job.ids)
+            self._unmade += 1
+            self._start(self._jobs, self._serve(job))
+
+    def _refused(self, error: Exception) -> None:
+        """A pop failed: rest, or stop for good. Of pops that fail together, one decides."""
+        if self._resting is not None or self._stopping:
+            return
+        self._failures += 1
+        reaction = reactions.to_pop(error, self._failures)
+        if reaction.step is Step.STOP:
+            self._refusal = WorkerRefused(f"{error} {reaction.advice}".strip())
+            self.stop()
+            return
+        log.warning("%s: %s Trying again in %.0f s. %s", self.name, _sentence(error), reaction.pause, reaction.advice)
+        self._resting = asyncio.create_task(self._rest(reaction.pause), name=f"worker {self.name} rests")
+
+    async def _rest(self, seconds: float) -> None:
+        await self._wiring.pause(seconds)
+        self._resting = None
+        self._idle = True  # one pop finds out how things are
+        self._changed.set()
+
+    def _show(self, messages: tuple[WorkerMessage, ...]) -> None:
+        """What the horde's people tell the owner, each once."""
+        for message in messages:
+            if message.id not in self._told:
+                self._told.add(message.id)
+                log.info("%s: message from %s: %s", self.name, message.origin, message.message)
+
+    async def _serve(self, job: J) -> None:
+        try:
+            made = await self._made(job)
+            if made is None:
+                await self._fault(job)
+            else:
+                await self._deliver(job, made)
+        except (HordeError, OSError) as error:
+            log.warning("%s: job %s could not be handed in: %s", self.name, job.id, error)
         finally:
             self._held -= set(job.ids)
-            self._room.release()
 
-    async def _work(self, job: TextJob, job_id: str) -> None:
-        horde = self._wiring.horde
-        ask = results.engine_text_job(job, job_id, self._wiring.seed(), self._wiring.priority)
+    async def _made(self, job: J) -> M | None:
+        """What the engine made, None when it could not."""
+        loop = asyncio.get_running_loop()
         try:
-            made = await self._wiring.engine.generate(ask, self._wiring.progress)
+            prepared = await self._prepare(job)
+            async with self._room:
+                begun = loop.time()
+                made = await self._make(job, prepared)
+                self._pace.worked(loop.time() - begun)
+                return made
         except Exception as error:
-            _report(self.name, job_id, error)
-            await horde.submit_text(results.text_fault(job_id))
-            return
-        assert isinstance(made, TextResult)
-        await horde.submit_text(results.text_submit(job_id, made))
+            report_failure(self.name, job.id, error)
+            return None
+        finally:
+            self._unmade -= 1
+            self._changed.set()
+
+    async def _hand_in(self, send: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Send until the horde has it, or will not have it; False then."""
+        loop = asyncio.get_running_loop()
+        tries = 0
+        while True:
+            tries += 1
+            begun = loop.time()
+            try:
+                await send(*args, **kwargs)
+                self._pace.called(loop.time() - begun)
+                return True
+            except (HordeError, OSError) as error:
+                reaction = reactions.to_submit(error, tries)
+                log.warning("%s: not handed in: %s %s", self.name, _sentence(error), reaction.advice)
+            if reaction.step is not Step.RETRY:
+                return False
+            await self._wiring.pause(reaction.pause)
 
 
-def _report(worker: str, job_id: str | None, error: Exception) -> None:
+def _sentence(error: Exception) -> str:
+    text = str(error).strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def report_failure(worker: str, job_id: str | None, error: Exception) -> None:
     """A failed job is the horde's to hand out again; the owner reads here why it failed."""
     if isinstance(error, JobCancelled):
         log.info("%s: job %s was cancelled", worker, job_id)

@@ -18,7 +18,8 @@ from hordenode.protocol.common import RequestAccepted
 from hordenode.protocol.text import TextJob, TextJobPayload, TextParams, TextRequest
 from hordenode.worker import results
 from hordenode.worker.offers import text_offer
-from hordenode.worker.worker import TextWorker, Wiring
+from hordenode.worker.text import TextWorker
+from hordenode.worker.worker import Wiring
 from tests.support.aio import run
 from tests.support.horde import open_horde
 
