@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import math
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -205,6 +207,18 @@ class Binding:
 
     def run(self, feeds: Mapping[str, Array]) -> Array:
         """The fetched output for these inputs. Raises EngineError."""
+        result: Array = self._run(feeds).numpy()
+        return result
+
+    def run_to_last(self, feeds: Mapping[str, Array]) -> Array:
+        """As `run`, but only the last entry along the second axis, at float32: the others are not even copied."""
+        made = self._run(feeds)
+        shape, dtype = made.shape(), self._session.outputs[self._fetch].dtype
+        memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(made.data_ptr())
+        last: Array = np.frombuffer(memory, dtype).reshape(shape)[:, -1].astype(np.float32)
+        return last
+
+    def _run(self, feeds: Mapping[str, Array]) -> Any:
         for name, value in feeds.items():
             self._raw.bind_cpu_input(name, self._cast(name, value))
         # Again, as its shape may differ: the runtime would write into the last run's result.
@@ -213,8 +227,7 @@ class Binding:
             self._session.raw.run_with_iobinding(self._raw)
         except Exception as error:  # the runtime's exceptions have no base class of their own
             raise EngineError(f"{self._session.file}: the run failed: {_first_line(error)}") from error
-        result: Array = self._raw.get_outputs()[0].numpy()
-        return result
+        return self._raw.get_outputs_as_ortvaluevector()[0]
 
     def _cast(self, name: str, value: Array) -> Array:
         return np.asarray(value, self._session.inputs[name].dtype, order="C")

@@ -1,8 +1,6 @@
-"""What is known of a text so far changes the logits of its next token."""
+"""What is known of a text so far changes the logits of its next token: of a row [vocabulary], in place."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,54 +8,54 @@ from numpy.typing import NDArray
 from hordenode.engine.jobs import TextJob
 
 Row = NDArray[np.float64]
+Ids = NDArray[np.int64]
 
 LONGEST = 50  # tokens of a repeated stretch that are counted: by then the penalty rules out anything
 
 
-def repetition(logits: Row, seen: Sequence[int], job: TextJob) -> Row:
+def repetition(row: Row, seen: Ids, job: TextJob) -> None:
     """Make tokens that were seen less likely (Keskar et al. 2019, section 4.1), the older the less where there is a slope.
 
     With `rep_pen_slope` s the penalty of a place x, -1 for the oldest in range and 1 for the newest, goes from none to
     all along s·x / (1 + |x|·(s - 1)).
     """
-    ids = np.asarray(seen[-job.rep_pen_range :], np.int64)
-    penalties = np.full(len(ids), job.rep_pen)
-    if job.rep_pen_slope > 0 and job.rep_pen_range > 1:
-        x = np.linspace(-1.0, 1.0, job.rep_pen_range)[-len(ids) :]
-        slope = job.rep_pen_slope
-        penalties = 1.0 + (job.rep_pen - 1.0) * (1.0 + slope * x / (1.0 + np.abs(x) * (slope - 1.0))) / 2.0
-    strongest = np.ones(len(logits))
-    strongest[ids] = penalties  # of equal ids the newest, which is the last, counts
-    ids = np.unique(ids)
-    held, factor = logits[ids], strongest[ids]
-    changed = logits.copy()
-    changed[ids] = np.where(held > 0, held / factor, held * factor)
-    return changed
+    ids = seen[-job.rep_pen_range :]
+    held, strength = row[ids], _strength(len(ids), job)
+    row[ids] = np.where(
+        held > 0, held / strength, held * strength
+    )  # of equal ids the newest, which is the last, counts
 
 
-def presence_and_frequency(logits: Row, written: Sequence[int], job: TextJob) -> Row:
+def _strength(count: int, job: TextJob) -> Row | float:
+    """The penalty of each of the last `count` places."""
+    if job.rep_pen_slope <= 0 or job.rep_pen_range <= 1:
+        return job.rep_pen
+    x = np.linspace(-1.0, 1.0, job.rep_pen_range)[-count:]
+    slope = job.rep_pen_slope
+    strength: Row = 1.0 + (job.rep_pen - 1.0) * (1.0 + slope * x / (1.0 + np.abs(x) * (slope - 1.0))) / 2.0
+    return strength
+
+
+def presence_and_frequency(row: Row, written: Ids, job: TextJob) -> None:
     """Take off a sum for each token that was written, and one for each time (the OpenAI API's definition)."""
-    ids, counts = np.unique(np.asarray(written, np.int64), return_counts=True)
-    changed = logits.copy()
-    changed[ids] -= job.presence_penalty + job.frequency_penalty * counts
-    return changed
+    ids, counts = np.unique(written, return_counts=True)
+    row[ids] -= job.presence_penalty + job.frequency_penalty * counts
 
 
-def dont_repeat(logits: Row, tokens: Sequence[int], breakers: frozenset[int], job: TextJob) -> Row:
+def dont_repeat(row: Row, tokens: Ids, breakers: frozenset[int], job: TextJob) -> None:
     """Take off multiplier · base^(n - allowed) from what would go on with a repeated stretch of n tokens (DRY, 2024)."""
-    seen = tokens[-job.dry_range :]
-    changed = logits.copy()
-    for token, length in _repeats(seen, breakers).items():
+    for token, length in _repeats(tokens[-job.dry_range :], breakers).items():
         if length >= job.dry_allowed_length:
-            changed[token] -= job.dry_multiplier * job.dry_base ** (length - job.dry_allowed_length)
-    return changed
+            row[token] -= job.dry_multiplier * job.dry_base ** (length - job.dry_allowed_length)
 
 
-def _repeats(tokens: Sequence[int], breakers: frozenset[int]) -> dict[int, int]:
+def _repeats(ids: Ids, breakers: frozenset[int]) -> dict[int, int]:
     """For each token that once followed the present ending: how many tokens of the ending stood before it."""
-    last = len(tokens) - 1
+    last = len(ids) - 1
+    places = np.flatnonzero(ids[:-1] == ids[-1:]).tolist()
+    tokens = ids.tolist() if places else []
     longest: dict[int, int] = {}
-    for at in range(last):
+    for at in places:
         length = 0
         while length <= min(at, LONGEST) and tokens[at - length] == tokens[last - length] not in breakers:
             length += 1

@@ -51,6 +51,4 @@ class TextRunner:
         feeds = {self._names.input_ids: ids, self._names.attention_mask: mask}
         if self._names.position_ids in self._session.inputs:
             feeds[self._names.position_ids] = positions
-        logits = self._arena.bound(first, len(ids)).run(feeds)
-        last: Logits = logits[:, -1].astype(np.float32)
-        return last
+        return self._arena.bound(first, len(ids)).run_to_last(feeds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hordenode.engine.jobs import TextJob, UnsupportedJob
 from hordenode.engine.text import penalties, samplers
+from hordenode.engine.text.history import History
 from hordenode.engine.text.samplers import Column, Logits
 
 ORDER = (6, 0, 1, 3, 4, 2, 5)
@@ -22,12 +23,24 @@ NOT_NEGATIVE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A function of logits and columns of `settings`, applied to the rows whose job is not at rest by `on`."""
+
+    apply: Callable[..., Logits]
+    settings: tuple[str, ...]
+    on: Callable[[TextJob], bool]
+
+
+Step = Filter | None  # None: the penalties
+
+
 @dataclass(slots=True)
 class Draft:
     """What sampling knows of a text: its settings, its tokens of which the first `prompt` were given, its randomness.
 
-    `banned`: tokens that may not come; `breakers`: where a repetition ends; `surprise`: the most that mirostat lets
-    through now, in bits.
+    `banned`: tokens that may not come; `breakers`: where a repetition ends; `steps`: what is on, in its order;
+    `surprise`: the most that mirostat lets through now, in bits.
     """
 
     job: TextJob
@@ -36,38 +49,47 @@ class Draft:
     random: np.random.Generator
     banned: tuple[int, ...] = ()
     breakers: frozenset[int] = frozenset()
+    steps: tuple[Step, ...] = field(init=False)
+    history: History = field(init=False)
     surprise: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.steps = _steps(self.job)
+        self.history = History(self.tokens)
         self.surprise = 2 * self.job.mirostat_tau
 
 
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    """A function of logits and columns of `settings`, applied to the rows whose job is not at rest by `on`."""
+@dataclass(slots=True)
+class _Row:
+    """A text's logits [1, width] on their way; `tokens`: which ones they are, where not all of them."""
 
-    apply: Callable[..., Logits]
-    settings: tuple[str, ...]
-    on: Callable[[TextJob], bool]
+    number: int
+    draft: Draft
+    logits: Logits
+    steps: tuple[Step, ...]
+    tokens: NDArray[np.int64] | None = None
 
 
-FILTERS: dict[int, tuple[_Filter, ...]] = {
-    0: (_Filter(samplers.keep_top_k, ("top_k",), lambda job: job.top_k > 0),),
-    1: (_Filter(samplers.keep_top_a, ("top_a",), lambda job: job.top_a > 0),),
+FILTERS: dict[int, tuple[Filter, ...]] = {
+    0: (Filter(samplers.keep_top_k, ("top_k",), lambda job: job.top_k > 0),),
+    1: (Filter(samplers.keep_top_a, ("top_a",), lambda job: job.top_a > 0),),
     2: (
-        _Filter(samplers.keep_top_p, ("top_p",), lambda job: job.top_p < 1),
-        _Filter(samplers.keep_min_p, ("min_p",), lambda job: job.min_p > 0),
+        Filter(samplers.keep_top_p, ("top_p",), lambda job: job.top_p < 1),
+        Filter(samplers.keep_min_p, ("min_p",), lambda job: job.min_p > 0),
     ),
-    3: (_Filter(samplers.keep_tail_free, ("tfs",), lambda job: 0 < job.tfs < 1),),
-    4: (_Filter(samplers.keep_typical, ("typical",), lambda job: 0 < job.typical < 1),),
+    3: (Filter(samplers.keep_tail_free, ("tfs",), lambda job: 0 < job.tfs < 1),),
+    4: (Filter(samplers.keep_typical, ("typical",), lambda job: 0 < job.typical < 1),),
     5: (
-        _Filter(
+        Filter(
             samplers.temper,
             ("temperature", "dynatemp_range", "dynatemp_exponent", "smoothing_factor"),
             lambda job: (job.temperature, job.dynatemp_range, job.smoothing_factor) != (1.0, 0.0, 0.0),
         ),
     ),
 }
+
+
+TOP_K = FILTERS[0][0]
 
 
 def check(job: TextJob) -> None:
@@ -81,24 +103,25 @@ def check(job: TextJob) -> None:
 
 def pick(logits: NDArray[np.float32], drafts: Sequence[Draft]) -> list[int]:
     """The next token for each row of logits [rows, vocabulary]; what is off costs nothing."""
-    tokens = [0] * len(drafts)
-    for order, rows in _by_order(drafts).items():
-        chosen = _pick(logits[rows].astype(np.float64), [drafts[row] for row in rows], order)
-        for row, token in zip(rows, chosen, strict=True):
-            tokens[row] = token
-    return tokens
+    chosen = [0] * len(drafts)
+    for rows in _alike(_begin(number, logits[number], draft) for number, draft in enumerate(drafts)):
+        for row, token in zip(rows, _finish(rows), strict=True):
+            chosen[row.number] = token
+    return chosen
 
 
-def _by_order(drafts: Sequence[Draft]) -> dict[tuple[int, ...], list[int]]:
-    """Rows by sampler order; those that take the likeliest token need the penalties alone."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for row, draft in enumerate(drafts):
-        job = draft.job
-        order = _full(job.sampler_order) if job.temperature > 0 else (PENALTIES,)
-        if job.temperature > 0 and job.mirostat_tau > 0:
-            order = (PENALTIES, TEMPERATURE)
-        groups.setdefault(order, []).append(row)
-    return groups
+def _steps(job: TextJob) -> tuple[Step, ...]:
+    """What is on, in order. The likeliest token needs the penalties alone."""
+    order = _full(job.sampler_order) if job.temperature > 0 else (PENALTIES,)
+    if job.temperature > 0 and job.mirostat_tau > 0:
+        order = (PENALTIES, TEMPERATURE)
+    steps: list[Step] = []
+    for number in order:
+        if number == PENALTIES:
+            steps += [None] if _is_penalised(job) else []
+        else:
+            steps += [each for each in FILTERS[number] if each.on(job)]
+    return tuple(steps)
 
 
 def _full(order: tuple[int, ...]) -> tuple[int, ...]:
@@ -107,23 +130,59 @@ def _full(order: tuple[int, ...]) -> tuple[int, ...]:
     return known + tuple(number for number in ORDER if number not in known)
 
 
-def _pick(logits: Logits, drafts: list[Draft], order: tuple[int, ...]) -> list[int]:
-    for row, draft in enumerate(drafts):
-        _bias(logits[row], draft)
-    tokens: NDArray[np.int64] | None = None
-    for at, number in enumerate(order):
-        if number == PENALTIES:
-            _penalise(logits, drafts)
-            continue
-        for each in FILTERS[number]:
-            logits = _filter(logits, drafts, each)
-        # Penalties need all columns; after them, what is out is left out.
-        if tokens is None and PENALTIES in order[:at] and (small := samplers.compact(logits)) is not None:
-            logits, tokens = small
-    if TEMPERATURE not in order:
-        return [int(token) for token in logits.argmax(axis=1)]
-    drawn = _draw(logits, drafts)
-    return drawn if tokens is None else [int(tokens[row, column]) for row, column in enumerate(drawn)]
+def _begin(number: int, logits: NDArray[np.float32], draft: Draft) -> _Row:
+    """Work on all tokens until few are left: penalties need them all, and filters find the few."""
+    row = _Row(number, draft, logits.astype(np.float64)[None], draft.steps)
+    _bias(row.logits[0], draft)
+    while row.steps and row.tokens is None:
+        step, narrows = row.steps[0], None not in row.steps
+        if narrows and step is TOP_K and _shorten(row, samplers.candidates(row.logits[0], draft.job.top_k)):
+            break  # it will be applied to the candidates
+        row.logits, row.steps = _apply(row.logits, [draft], step), row.steps[1:]
+        if narrows:
+            _shorten(row, np.flatnonzero(row.logits[0] > -np.inf))
+    return row
+
+
+def _shorten(row: _Row, columns: NDArray[np.int64]) -> bool:
+    """Leave out all other columns, if that is worth while."""
+    few = samplers.compact(row.logits[0], columns)
+    if few is not None:
+        row.logits, row.tokens = few
+    return few is not None
+
+
+def _alike(rows: Iterable[_Row]) -> Iterable[list[_Row]]:
+    """Rows that go the same way from here; wide ones each alone, as they then stay in the processor's cache."""
+    groups: dict[tuple[Any, ...], list[_Row]] = {}
+    for row in rows:
+        key = (
+            (row.steps, row.logits.shape[1], row.draft.job.temperature > 0) if row.tokens is not None else (row.number,)
+        )
+        groups.setdefault(key, []).append(row)
+    return groups.values()
+
+
+def _finish(rows: list[_Row]) -> list[int]:
+    """The filters that are left, and the choice."""
+    drafts = [row.draft for row in rows]
+    logits = rows[0].logits if len(rows) == 1 else np.concatenate([row.logits for row in rows])
+    for step in rows[0].steps:
+        logits = _apply(logits, drafts, step)
+    drawn = drafts[0].job.temperature > 0
+    columns = _draw(logits, drafts) if drawn else [int(column) for column in logits.argmax(axis=1)]
+    return [
+        column if row.tokens is None else int(row.tokens[0, column]) for row, column in zip(rows, columns, strict=True)
+    ]
+
+
+def _apply(logits: Logits, drafts: list[Draft], step: Step) -> Logits:
+    if step is None:
+        for row, draft in zip(logits, drafts, strict=True):
+            _penalise(row, draft)
+        return logits
+    jobs = [draft.job for draft in drafts]
+    return step.apply(logits, *(_column(jobs, name) for name in step.settings))
 
 
 def _draw(logits: Logits, drafts: list[Draft]) -> list[int]:
@@ -146,17 +205,6 @@ def _draw(logits: Logits, drafts: list[Draft]) -> list[int]:
     return tokens
 
 
-def _filter(logits: Logits, drafts: list[Draft], filter_: _Filter) -> Logits:
-    rows = [row for row, draft in enumerate(drafts) if filter_.on(draft.job)]
-    if not rows:
-        return logits
-    columns = [_column([drafts[row].job for row in rows], name) for name in filter_.settings]
-    if len(rows) == len(drafts):
-        return filter_.apply(logits, *columns)
-    logits[rows] = filter_.apply(logits[rows], *columns)
-    return logits
-
-
 def _column(jobs: list[TextJob], name: str) -> Column:
     value: Callable[[TextJob], Any] = attrgetter(name)
     return np.array([[value(job)] for job in jobs], np.float64)
@@ -170,12 +218,15 @@ def _bias(row: NDArray[np.float64], draft: Draft) -> None:
         row[list(draft.banned)] = -np.inf
 
 
-def _penalise(logits: Logits, drafts: list[Draft]) -> None:
-    for row, draft in enumerate(drafts):
-        job = draft.job
-        if job.rep_pen != 1.0:
-            logits[row] = penalties.repetition(logits[row], draft.tokens, job)
-        if job.presence_penalty or job.frequency_penalty:
-            logits[row] = penalties.presence_and_frequency(logits[row], draft.tokens[draft.prompt :], job)
-        if job.dry_multiplier > 0:
-            logits[row] = penalties.dont_repeat(logits[row], draft.tokens, draft.breakers, job)
+def _is_penalised(job: TextJob) -> bool:
+    return job.rep_pen != 1.0 or job.dry_multiplier > 0 or bool(job.presence_penalty or job.frequency_penalty)
+
+
+def _penalise(row: NDArray[np.float64], draft: Draft) -> None:
+    job, seen = draft.job, draft.history.ids()
+    if job.rep_pen != 1.0:
+        penalties.repetition(row, seen, job)
+    if job.presence_penalty or job.frequency_penalty:
+        penalties.presence_and_frequency(row, seen[draft.prompt :], job)
+    if job.dry_multiplier > 0:
+        penalties.dont_repeat(row, seen, draft.breakers, job)
