@@ -1,15 +1,18 @@
 # mypy: ignore-errors
-"""Writes goldens/text/ (a tiny seeded Llama in GenAI's layout) and goldens/text.json (what transformers writes with it).
+"""Writes goldens/text/ (a tiny seeded Llama in GenAI's layout) and goldens/text.json and .npz (what transformers makes of it).
 
 Run by hand where torch and transformers are installed: PYTHONPATH=. python tests/numeric/make_text_goldens.py
+With --check nothing is written: transformers' tokens and logits are compared with the pipeline's, live.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -20,8 +23,10 @@ from hordenode.demo.llama_graph import LlamaShape, llama_graph
 GOLDENS = Path(__file__).parent / "goldens"
 FOLDER = GOLDENS / "text"
 CORPUS = "the quick brown fox jumps over the lazy dog and then the dog jumps over the fox again " * 20 + "äöü 日本語 ☃"
-PROMPTS = ("the quick brown fox", "a", "jumps over " * 140)
-CONTEXT, COUNT, END = 512, 60, 0
+STORY = "and then the quick dog jumps over the lazy fox again, äöü or not; " * 40
+LENGTHS = (1, 2, 19, 64, 150, 300, 620, 900)  # tokens; those of 150 and more begin alike
+CONTEXT, COUNT, END = 1024, 48, 0
+LOGITS_AT = (0, 1, 7, 23, 47)  # written tokens after which logits are kept
 
 
 def tokenizer():
@@ -96,17 +101,68 @@ def main():
     made.save(str(FOLDER / "tokenizer.json"))
     model, config = llama(made.get_vocab_size())
     write_model(model, config)
-    cases = []
-    for prompt in PROMPTS:
-        ids = torch.tensor([made.encode(prompt).ids])
-        with torch.no_grad():
-            first = model(ids).logits[0, -1]
-            out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=COUNT, do_sample=False)
-        tokens = out[0, ids.shape[1] :].tolist()
-        cases.append({"prompt": prompt, "tokens": tokens, "text": made.decode(tokens), "logits": first.tolist()})
-        print(len(ids[0]), tokens[:20], repr(cases[-1]["text"][:60]))
+    cases, logits = [], {}
+    for at, prompt in enumerate(prompts(made)):
+        tokens, rows = write(model, made.encode(prompt).ids)
+        cases.append({"prompt": prompt, "tokens": tokens, "text": made.decode(tokens), "logits_at": LOGITS_AT})
+        logits[str(at)] = rows[list(LOGITS_AT)].astype(np.float32)
+        print(LENGTHS[at], tokens[:20], repr(cases[-1]["text"][:60]))
     (GOLDENS / "text.json").write_text(json.dumps(cases), encoding="utf-8")
+    np.savez_compressed(GOLDENS / "text.npz", **logits)
+
+
+def prompts(tokenizer):
+    """Texts of as many tokens as LENGTHS says, the one at the start counted."""
+    starts = ["", "a", "the quick brown fox", "jumps over the dog " * 20] + [STORY] * 4
+    for start, length in zip(starts, LENGTHS, strict=True):
+        text = start
+        while len(tokenizer.encode(text).ids) > length:
+            text = text[:-1]
+        while len(tokenizer.encode(text).ids) < length:
+            text += "z"
+        assert len(tokenizer.encode(text).ids) == length, (text, length)
+        yield text
+
+
+def write(model, ids):
+    """Greedy tokens without the one that ends a text, and the logits before each."""
+    tokens, rows = [], []
+    with torch.no_grad():
+        out = model(torch.tensor([ids]), use_cache=True)
+        for _ in range(COUNT):
+            rows.append(out.logits[0, -1].numpy())
+            tokens.append(likeliest(rows[-1]))
+            out = model(torch.tensor([tokens[-1:]]), past_key_values=out.past_key_values, use_cache=True)
+    return tokens, np.array(rows)
+
+
+def likeliest(row):
+    return int(np.where(np.arange(len(row)) == END, -np.inf, row).argmax())
+
+
+def check():
+    """Compare the pipeline's own runs with transformers, now."""
+    from hordenode.config import EngineSettings
+    from hordenode.engine.runtime import Runtime
+    from hordenode.engine.text.config import read_genai_config
+    from hordenode.engine.text.runner import TextRunner
+
+    made = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
+    model, _ = llama(made.get_vocab_size())
+    graph = Runtime(EngineSettings(threads=1, providers=("cpu",))).open(FOLDER / "model.onnx")
+    for prompt in prompts(made):
+        ids = made.encode(prompt).ids
+        tokens, rows = write(model, ids)
+        runner = TextRunner(graph, read_genai_config(FOLDER), 1, CONTEXT)
+        logits = [runner.prefill(0, ids, 0)[0]]
+        for at, token in enumerate(tokens[:-1]):
+            logits.append(runner.decode([token], [len(ids) + at])[0])
+        far = float(np.abs(np.array(logits) - rows).max())
+        same = [likeliest(row) for row in logits] == tokens
+        print(f"{len(ids):4d} tokens: logits within {far:.1e}, greedy tokens {'the same' if same else 'DIFFERENT'}")
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true")
+    check() if parser.parse_args().check else main()
