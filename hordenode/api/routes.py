@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from hordenode.api.handlers import blobs, generate, kudos, people, status
+from hordenode.api.handlers import blobs, generate, interrogate, kudos, people, status
 from hordenode.api.route import Auth, RawRoute, Route
+from hordenode.protocol.alchemy import (
+    AlchemyAccepted,
+    AlchemyJob,
+    AlchemyPop,
+    AlchemyRequest,
+    AlchemyStatus,
+    AlchemySubmit,
+)
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
@@ -29,6 +37,11 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("DELETE", f"{V2}/generate/text/status/{{id}}", generate.cancel_text, answers=(TextStatus,)),
     Route("POST", f"{V2}/generate/text/pop", generate.pop_text, body=TextPop, auth=KEY, answers=(TextJob,)),
     Route("POST", f"{V2}/generate/text/submit", generate.submit_text_job, body=TextSubmit, auth=KEY, answers=(SubmitAnswer,)),
+    Route("POST", f"{V2}/interrogate/async", interrogate.submit, body=AlchemyRequest, auth=KEY, status=202, answers=(AlchemyAccepted,)),
+    Route("GET", f"{V2}/interrogate/status/{{id}}", interrogate.status, answers=(AlchemyStatus,)),
+    Route("DELETE", f"{V2}/interrogate/status/{{id}}", interrogate.cancel, answers=(AlchemyStatus,)),
+    Route("POST", f"{V2}/interrogate/pop", interrogate.pop, body=AlchemyPop, auth=KEY, answers=(AlchemyJob,)),
+    Route("POST", f"{V2}/interrogate/submit", interrogate.submit_form, body=AlchemySubmit, auth=KEY, answers=(SubmitAnswer,)),
     Route("GET", f"{V2}/find_user", people.find_user, answers=(UserDetails,)),
     Route("GET", f"{V2}/workers", people.list_workers, query=WorkersQuery, answers=(list[WorkerDetails],)),
     Route("GET", f"{V2}/workers/{{worker_id}}", people.worker, answers=(WorkerDetails,)),

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import ImageOps
+from PIL import ExifTags, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.Image import Image
@@ -14,11 +14,12 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from hordenode.blobs.webp import is_webp, read_header
+from hordenode.blobs.webp import is_webp, read_header, without_metadata
 
 MAX_SIDE = 16_383  # WebP's own limit
 MAX_PIXELS = 64_000_000
 RESULT_QUALITY = 95
+LOSSLESS_METHOD = 0  # the quickest
 
 # By their first bytes. Not Image.open: its own limit on pixels is a setting of the whole process, and it takes the
 # pictures of newer phones (JPEG with a preview behind) for animations.
@@ -33,6 +34,14 @@ _READERS: dict[bytes, Callable[[io.BytesIO], Image]] = {
 
 class BadImage(Exception):
     """Not a picture that this node takes; the text says why."""
+
+
+class UnknownFormat(BadImage):
+    """No picture at all, as far as this node can tell."""
+
+
+class TooLarge(BadImage):
+    """More pixels than this node takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +64,41 @@ def inspect(data: bytes) -> ImageInfo:
 def to_webp(data: bytes, quality: int = RESULT_QUALITY) -> bytes:
     """The picture as WebP; one that already is comes back byte for byte. Raises BadImage for a damaged one too."""
     if is_webp(data):
-        _inspect_webp(data)
-        try:
-            WebPImageFile(io.BytesIO(data)).load()
-        except Exception as error:  # Pillow's plugins raise whatever their parsing meets, here and below
-            raise BadImage("the picture is damaged") from error
+        _decoded_webp(data)
         return data
+    return _converted(data, quality)
+
+
+def source_webp(data: bytes, quality: int | None) -> bytes:
+    """A client's picture as WebP without metadata: where it was taken is nobody's business. Raises BadImage.
+
+    quality: None keeps all that can be seen, without loss where the picture's own format has none.
+    """
+    if not is_webp(data):
+        return _converted(data, quality)
+    image = _decoded_webp(data)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        return _encoded(image, _inspect_webp(data), quality)
+    return without_metadata(data)
+
+
+def _converted(data: bytes, quality: int | None) -> bytes:
     image = _opened(data)
     info = _info(image)
     try:
         return _encoded(image, info, quality)
     except Exception as error:
         raise BadImage("the picture is damaged") from error
+
+
+def _decoded_webp(data: bytes) -> Image:
+    _inspect_webp(data)
+    try:
+        image = WebPImageFile(io.BytesIO(data))
+        image.load()
+    except Exception as error:  # Pillow's plugins raise whatever their parsing meets, here and above
+        raise BadImage("the picture is damaged") from error
+    return image
 
 
 def _inspect_webp(data: bytes) -> ImageInfo:
@@ -85,7 +117,7 @@ def _opened(data: bytes) -> Image:
                 return reader(io.BytesIO(data))
             except Exception as error:
                 raise BadImage("the picture is damaged") from error
-    raise BadImage("this is not a picture in a known format (WebP, PNG, JPEG)")
+    raise UnknownFormat("this is not a picture in a known format (WebP, PNG, JPEG)")
 
 
 def _info(image: Image) -> ImageInfo:
@@ -96,16 +128,18 @@ def _info(image: Image) -> ImageInfo:
 
 def _check(width: int, height: int, *, animated: bool) -> None:
     if not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE or width * height > MAX_PIXELS:
-        raise BadImage(f"{width}x{height} pixels are not a size that this node takes")
+        raise TooLarge(f"{width}x{height} pixels are not a size that this node takes")
     if animated:
         raise BadImage("animated pictures are not taken")
 
 
-def _encoded(image: Image, info: ImageInfo, quality: int) -> bytes:
+def _encoded(image: Image, info: ImageInfo, quality: int | None) -> bytes:
     """Upright, as cameras mean it, in 8 bits per channel."""
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):  # 16 bits of grey: convert() would cut instead of scale
         upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     out = io.BytesIO()
-    upright.convert("RGBA" if info.alpha else "RGB").save(out, "WEBP", quality=quality)
+    lossless = quality is None and info.format != "JPEG"
+    options = {"lossless": True, "method": LOSSLESS_METHOD} if lossless else {"quality": quality or RESULT_QUALITY}
+    upright.convert("RGBA" if info.alpha else "RGB").save(out, "WEBP", exif=b"", xmp=b"", **options)
     return out.getvalue()

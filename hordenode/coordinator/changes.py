@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from hordenode.coordinator.doorbell import Doorbell
 from hordenode.coordinator.line import LaneServed, Line, LineMoved
-from hordenode.domain.entities import WaitingPrompt
+from hordenode.domain import lifecycle
+from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.ops.events import RequestDone
-from hordenode.store import requests
+from hordenode.store import alchemy, requests
 from hordenode.store.tx import Tx
 
 
@@ -27,8 +28,19 @@ class JobStopped:
 def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
     """Store a transition of domain/lifecycle.py."""
     requests.advance(tx, before, after)
+    if after.kind is Kind.ALCHEMY and after.expires_ms != before.expires_ms:
+        alchemy.refresh(tx, after)
     if before.n != after.n:
         tx.emit(LineMoved(after))
+
+
+def tell_done(tx: Tx, wp: WaitingPrompt) -> None:
+    """Tell everybody when nothing of the request is left to do; of an alchemy request, with its last form."""
+    if not lifecycle.is_done(wp):
+        return
+    done = alchemy.done_with(tx, wp.id) if wp.kind is Kind.ALCHEMY else wp.id
+    if done is not None:
+        tx.emit(RequestDone(id=done))
 
 
 @dataclass(slots=True)

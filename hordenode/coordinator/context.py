@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from hordenode.store.database import Database
 from hordenode.store.tx import Tx
 
 MOST_DIGESTS = 1000  # of keys that were used lately
+DECODED_AT_ONCE = 2  # source images: each may take a hundred megabytes for a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Coordinator:
     verdicts: Verdicts = field(default_factory=Verdicts)
     specs: Specs = field(default_factory=Specs)
     doorbell: Doorbell = field(default_factory=Doorbell)
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODED_AT_ONCE))
     stopping: bool = False
     turns: Callable[[], int] = field(init=False)
     _digests: dict[str, bytes] = field(default_factory=dict, repr=False)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hordenode.coordinator import files, sources
 from hordenode.coordinator.changes import advance
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import LaneServed, LineMoved
-from hordenode.coordinator.links import RESULTS, result_key
+from hordenode.coordinator.links import RESULTS, SOURCES, result_key
 from hordenode.coordinator.submits import fault_job
 from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, WaitingPrompt
+from hordenode.domain.spec import ImageSpec
+from hordenode.store import alchemy, jobs, queue, requests, workers
 from hordenode.store import blobs as blob_rows
-from hordenode.store import jobs, queue, requests, workers
 from hordenode.store.tx import Tx
 
 CHUNK = 200  # per transaction, so that no sweep holds the writer for long
@@ -34,27 +36,40 @@ async def sweep_stale(co: Coordinator) -> int:
 
 async def sweep_expired(co: Coordinator) -> int:
     """Delete requests whose life is over, with jobs and files; returns how many (contract 8.3)."""
-    files: list[str] = []
+    left: list[tuple[str, str]] = []
 
     def delete(tx: Tx) -> int:
-        gone = requests.expired(tx, co.clock.now_ms(), CHUNK)
+        now = co.clock.now_ms()
+        left.extend((SOURCES, key) for key in alchemy.delete_expired(tx, now))
+        gone = requests.expired(tx, now, CHUNK)
         for wp in gone:
-            files.extend(result_key(job.id) for job, _ in jobs.done_of(tx, wp.id) if wp.kind is Kind.IMAGE)
+            left.extend(_files_of(tx, co, wp))
             requests.delete(tx, wp)
             tx.emit(LineMoved(wp, gone=True))
         return len(gone)
 
     count = await _until_done(co, delete)
-    for key in files:
-        await _remove_file(co, RESULTS, key)
+    for bucket, key in left:
+        await files.remove(co, bucket, key)
     return count
+
+
+def _files_of(tx: Tx, co: Coordinator, wp: WaitingPrompt) -> list[tuple[str, str]]:
+    """(bucket, key) of results and pictures that go with a request; the picture of a form goes with its whole request."""
+    if wp.kind is Kind.TEXT:
+        return []
+    found = [(RESULTS, result_key(job.id)) for job, _ in jobs.done_of(tx, wp.id)]
+    spec = co.specs.of(tx, wp)
+    if isinstance(spec, ImageSpec):
+        found += [(SOURCES, key) for key in sources.blobs_of(spec)]
+    return found
 
 
 async def sweep_blobs(co: Coordinator) -> int:
     """Delete files that outlived every request that could name them; returns how many."""
     expired = await co.db.read(lambda tx: blob_rows.expired(tx, co.clock.now_ms(), CHUNK))
     for bucket, key in expired:
-        await _remove_file(co, bucket, key)
+        await files.remove(co, bucket, key)
     return len(expired)
 
 
@@ -98,7 +113,7 @@ async def rebuild_line(co: Coordinator) -> None:
     """At start: what is only kept in memory of the queue."""
 
     def load(tx: Tx) -> tuple[list[LaneServed], list[WaitingPrompt]]:
-        for kind in (Kind.IMAGE, Kind.TEXT):
+        for kind in Kind:
             for signature, _ in queue.waiting_signatures(tx, kind):
                 co.verdicts.needs(tx, kind, signature)
         return [LaneServed(*row) for row in queue.lanes(tx)], requests.waiting(tx)
@@ -114,8 +129,3 @@ async def _until_done(co: Coordinator, step: Callable[[Tx], int]) -> int:
         total += done
         if done < CHUNK:
             return total
-
-
-async def _remove_file(co: Coordinator, bucket: str, key: str) -> None:
-    await co.blobs.delete(bucket, key)
-    await co.db.write(lambda tx: blob_rows.delete(tx, bucket, key))

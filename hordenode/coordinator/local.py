@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from hordenode.coordinator import pops, requests, status, submits, users, workers
+from hordenode.coordinator import files, pops, requests, status, submits, users, workers
 from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.links import RESULTS
 from hordenode.domain.entities import Kind
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError, PlainError
@@ -79,7 +80,7 @@ class LocalHorde:
     async def upload(self, url: str, data: bytes) -> None:
         """Store a finished WebP under the link of a popped job."""
         _, key = _blob(url)
-        await submits.store_result(self._co, key, data)
+        await files.keep(self._co, RESULTS, key, data)
 
     async def download(self, url: str) -> bytes:
         """The bytes behind a link of this horde. PlainError 404 when they are gone."""

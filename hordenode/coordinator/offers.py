@@ -12,8 +12,10 @@ from hordenode.coordinator.presence import Pop
 from hordenode.coordinator.verdicts import Judge
 from hordenode.domain.capabilities import Agent
 from hordenode.domain.entities import Kind, User, Worker
+from hordenode.domain.forms import FORMS
 from hordenode.domain.limits import max_workers
-from hordenode.domain.matching import ImageOffer, Offer, TextOffer, WorkerFacts, coarse_speed
+from hordenode.domain.matching import AlchemyOffer, ImageOffer, Offer, TextOffer, WorkerFacts, coarse_speed
+from hordenode.protocol.alchemy import AlchemyPop
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.text import TextPop
 from hordenode.store import workers
@@ -37,14 +39,20 @@ class Admitted:
 
 
 def priority_users(pop: Pop) -> frozenset[int]:
-    """User ids of `priority_usernames`; InvalidPriorityUsername without a # and digits."""
+    """User ids of `priority_usernames`; InvalidPriorityUsername, for alchemists BadRequest, without a # and digits."""
     found = set()
     for name in pop.priority_usernames:
         _, mark, digits = name.rpartition("#")
         if not mark or not digits.isdecimal():
-            raise HordeError("InvalidPriorityUsername", username=name)
+            raise (
+                _no_alias(name) if isinstance(pop, AlchemyPop) else HordeError("InvalidPriorityUsername", username=name)
+            )
         found.add(int(digits))
     return frozenset(found)
+
+
+def _no_alias(name: str) -> HordeError:
+    return HordeError("BadRequest", reason=f"The priority username '{name:.100}' needs the form name#id.")
 
 
 def admit(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Admitted:
@@ -104,6 +112,8 @@ def make_offer(pop: Pop, facts: WorkerFacts, preferred: frozenset[int]) -> Offer
             require_upfront_kudos=pop.require_upfront_kudos,
             priority_users=preferred,
         )
+    if isinstance(pop, AlchemyPop):
+        return AlchemyOffer(facts, agent, frozenset(pop.forms) & FORMS, pop.max_tiles, preferred)
     return ImageOffer(
         facts=facts,
         models=frozenset(pop.models),
@@ -126,9 +136,7 @@ def make_offer(pop: Pop, facts: WorkerFacts, preferred: frozenset[int]) -> Offer
 def _facts(co: Coordinator, owner: User, worker: Worker) -> WorkerFacts:
     present = co.presence.get(worker.id)
     speed = present.speed if present else worker.speed
-    return WorkerFacts(
-        worker.id, owner.id, owner.trusted, worker.maintenance, coarse_speed(worker.kind is Kind.IMAGE, speed)
-    )
+    return WorkerFacts(worker.id, owner.id, owner.trusted, worker.maintenance, coarse_speed(worker.kind, speed))
 
 
 def _register(tx: Tx, co: Coordinator, caller: Caller, owner: User, kind: Kind, pop: Pop) -> Worker:

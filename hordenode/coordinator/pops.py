@@ -21,13 +21,15 @@ from hordenode.coordinator.offers import Admitted, admit
 from hordenode.coordinator.presence import Pop
 from hordenode.domain import lifecycle, matching
 from hordenode.domain.entities import Job, JobState, Kind, WaitingPrompt
+from hordenode.domain.forms import FORM_TTL_S, POST_PROCESSORS
 from hordenode.domain.kudos import floor_of
 from hordenode.domain.limits import MIN_TTL_S, image_batch, image_ttl_s
 from hordenode.domain.matching import ImageOffer
 from hordenode.domain.payload import image_payload, pick_model, text_payload
 from hordenode.domain.seeds import job_seed
-from hordenode.domain.spec import ImageSpec, SourceImage, Spec, TextSpec
+from hordenode.domain.spec import AlchemySpec, ImageSpec, SourceImage, Spec, TextSpec
 from hordenode.ops.events import JobPopped, WorkerSeen
+from hordenode.protocol.alchemy import AlchemyJob, AlchemyJobForm, AlchemyPop, AlchemySkipped
 from hordenode.protocol.common import JobSourceImage
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageSkipped
@@ -35,10 +37,11 @@ from hordenode.protocol.text import TextJob, TextPop, TextSkipped
 from hordenode.store import jobs, ledger, queue, requests, users
 from hordenode.store.tx import Tx
 
-S = TypeVar("S", ImageSkipped, TextSkipped)
+S = TypeVar("S", ImageSkipped, TextSkipped, AlchemySkipped)
 
 FIRST_LOOK = 4
 FURTHER_LOOK = 256
+MOST_FORMS = 100  # that an alchemist gets at once
 MAINTENANCE = "This worker has been put into maintenance mode by its owner."
 
 
@@ -55,11 +58,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The outcome of a pop: a claim, or why there is none."""
+    """The outcome of a pop: what the worker got, of several requests only an alchemist, or why it got nothing."""
 
     admitted: Admitted
-    claim: Claim | None
+    claims: tuple[Claim, ...]
     skipped: dict[str, int]
+
+    @property
+    def claim(self) -> Claim | None:
+        return self.claims[0] if self.claims else None
 
 
 async def pop_image(co: Coordinator, caller: Caller, body: ImagePop) -> ImageJob:
@@ -105,6 +112,26 @@ async def pop_text(co: Coordinator, caller: Caller, body: TextPop) -> TextJob:
     )
 
 
+async def pop_alchemy(co: Coordinator, caller: Caller, body: AlchemyPop) -> AlchemyJob:
+    """POST /interrogate/pop."""
+    found = await _pop(co, caller, Kind.ALCHEMY, body)
+    forms = tuple(_form(co, caller, claim) for claim in found.claims)
+    return AlchemyJob(forms=forms or None, skipped=_skipped(AlchemySkipped, found.skipped))
+
+
+def _form(co: Coordinator, caller: Caller, claim: Claim) -> AlchemyJobForm:
+    spec = claim.spec
+    assert isinstance(spec, AlchemySpec)
+    job_id = claim.ids[0]
+    return AlchemyJobForm(
+        id=job_id,
+        form=spec.form,
+        payload=spec.payload or UNSET,
+        source_image=_source(co, caller, spec.source) or "",
+        r2_upload=upload_url(co, caller.base_url, job_id) if spec.form in POST_PROCESSORS else UNSET,
+    )
+
+
 async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
     found = await co.db.write(lambda tx: _find(tx, co, caller, kind, body))
     admitted = found.admitted
@@ -118,21 +145,28 @@ def _find(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Foun
     if co.presence.get(admitted.worker.id) is None:
         tx.emit(WorkerSeen(id=admitted.worker.id, name=admitted.worker.name, kind=kind))
     if admitted.worker.paused:
-        return Found(admitted, None, matching.count_skipped(kind is Kind.IMAGE, (), {}))
+        return Found(admitted, (), matching.count_skipped(kind is Kind.IMAGE, (), {}))
     signatures = queue.waiting_signatures(tx, kind)
     verdicts = [(admitted.judge.verdict(s, co.verdicts.needs(tx, kind, s)), s, count) for s, count in signatures]
     eligible = frozenset(s for reasons, s, _ in verdicts if not reasons)
     refused: Counter[str] = Counter()
+    claims: list[Claim] = []
+    wanted = min(max(1, pop.amount), MOST_FORMS) if kind is Kind.ALCHEMY else 1
     for wp in _candidates(tx, co, admitted, kind, eligible):
         spec = co.specs.of(tx, wp)
         reason = _refused(tx, admitted, wp, spec)
         if reason is None:
-            return Found(admitted, _claim(tx, co, caller, admitted, pop, wp, spec), {})
-        refused[reason] += 1
+            claims.append(_claim(tx, co, caller, admitted, pop, wp, spec))
+            if len(claims) == wanted:
+                break
+        else:
+            refused[reason] += 1
+    if claims:
+        return Found(admitted, tuple(claims), {})
     if admitted.worker.maintenance:
         raise _maintenance(admitted)
     counted = ((reasons, count) for reasons, _, count in verdicts)
-    return Found(admitted, None, matching.count_skipped(kind is Kind.IMAGE, counted, refused))
+    return Found(admitted, (), matching.count_skipped(kind is Kind.IMAGE, counted, refused))
 
 
 def _candidates(
@@ -189,7 +223,7 @@ def _claim(
     """Hand out jobs of the request: counters, job rows, the lane's turn."""
     now = co.clock.now_ms()
     offer = admitted.offer
-    model = pick_model(spec.audience.models, offer, co.ids.seed())
+    model = spec.form if isinstance(spec, AlchemySpec) else pick_model(spec.audience.models, offer, co.ids.seed())
     count, ttl_s = _batch(co, offer, pop, wp, spec, model)
     seed = 0
     if isinstance(spec, ImageSpec):
@@ -212,6 +246,8 @@ def _batch(
     co: Coordinator, offer: matching.Offer, pop: Pop, wp: WaitingPrompt, spec: Spec, model: str
 ) -> tuple[int, int]:
     """(number of jobs, seconds for them)."""
+    if isinstance(spec, AlchemySpec):
+        return 1, FORM_TTL_S
     if isinstance(spec, TextSpec) or not isinstance(offer, ImageOffer):
         return min(pop.amount, wp.n), MIN_TTL_S
     baseline = co.baselines.of(model)

@@ -10,10 +10,11 @@ from hordenode.coordinator.verdicts import Judge
 from hordenode.domain.entities import Kind, Worker
 from hordenode.domain.limits import ONLINE_MS
 from hordenode.domain.needs import Needs
+from hordenode.protocol.alchemy import AlchemyPop
 from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
 
-Pop = ImagePop | TextPop
+Pop = ImagePop | TextPop | AlchemyPop
 
 SAMPLES = 20
 MINUTE_MS = 60_000
@@ -34,7 +35,7 @@ class Present:
 
     @property
     def speed(self) -> float | None:
-        """Things per second over the last deliveries."""
+        """Things per second, for an alchemist seconds per form, over the last deliveries."""
         return sum(self.samples) / len(self.samples) if self.samples else self.worker.speed
 
     @property
@@ -43,7 +44,7 @@ class Present:
 
     @property
     def models(self) -> tuple[str, ...]:
-        return self.pop.models
+        return () if isinstance(self.pop, AlchemyPop) else self.pop.models
 
     @property
     def available(self) -> bool:
@@ -52,7 +53,7 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivered job, for the numbers of the last minute and hour."""
+    """One delivered job, for the numbers of the last minute and hour. `speed` as that of its worker."""
 
     at_ms: int
     kind: Kind

@@ -8,7 +8,8 @@ from hordenode.coordinator.context import Coordinator
 from hordenode.domain import kudos, priority, receipts
 from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
 from hordenode.domain.entities import User, Worker
-from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+from hordenode.domain.forms import form_charge, form_price
+from hordenode.domain.spec import AlchemySpec, GenerationSpec, ImageSpec, Spec, TextSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ def job_price(co: Coordinator, spec: Spec) -> int:
         return 0
     if isinstance(spec, ImageSpec):
         return kudos.image_price(spec)
+    if isinstance(spec, AlchemySpec):
+        return form_price(spec.form, spec.tiles)
     models = spec.audience.models
     return kudos.text_price(spec, kudos.model_size(models[0], co.text_sizes) if models else None)
 
 
-def estimate(co: Coordinator, spec: Spec) -> int:
+def estimate(co: Coordinator, spec: GenerationSpec) -> int:
     """What a dry run answers: the whole request (contract 10.3)."""
     if not co.rules.kudos:
         return 0
@@ -62,6 +65,12 @@ def settlement(
         return (
             Amount(reward, receipts.image_reward(spec, baseline)),
             Amount(charge, receipts.image_charge(spec, reward, censored=censored)),
+        )
+    if isinstance(spec, AlchemySpec):
+        reward = form_price(spec.form, spec.tiles)
+        return (
+            Amount(reward, receipts.form_reward(spec)),
+            Amount(form_charge(spec, reward), receipts.form_charge(spec, reward)),
         )
     size, validated = kudos.model_size(model, co.text_sizes), is_validated(worker.bridge_agent)
     reward = kudos.text_reward(spec, result, size, owner_trusted=owner.trusted, validated=validated)

@@ -8,19 +8,17 @@ import msgspec
 from msgspec import UNSET
 
 from hordenode.coordinator import intake, prices, sources
-from hordenode.coordinator.changes import JobStopped, advance
+from hordenode.coordinator.changes import JobStopped, advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
-from hordenode.coordinator.line import LaneServed, LineMoved
+from hordenode.coordinator.entry import Entry, enqueue
 from hordenode.coordinator.progress import request_check
 from hordenode.coordinator.results import image_generations, text_generations
-from hordenode.coordinator.specs import encode_spec
-from hordenode.coordinator.verdicts import encode_needs
-from hordenode.domain import kudos, lifecycle, priority, validation
+from hordenode.domain import kudos, lifecycle, validation
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
 from hordenode.domain.needs import needs_of
-from hordenode.domain.spec import ImageSpec, Spec
-from hordenode.ops.events import RequestDone, RequestQueued
+from hordenode.domain.spec import GenerationSpec, ImageSpec
+from hordenode.ops.events import RequestQueued
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, Warning_
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageRequest, ImageStatus
@@ -38,10 +36,13 @@ async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> R
     check_start(co, body.webhook or None)
     if body.style is not UNSET:
         raise HordeError("StyleNotFound", name=body.style)
+    spec = sources.announced(body, spec)
+    ask = _Ask(Kind.IMAGE, spec, bool(body.proxied_account), body.disable_batching, body.dry_run)
+    if body.dry_run or not sources.pictured(spec):
+        return await _submit(co, caller, ask)
+    await co.db.read(lambda tx: _admit(tx, co, caller, ask))  # nothing is fetched for who may not ask
     async with sources.stored(co, body, spec) as pictured:
-        return await _submit(
-            co, caller, _Ask(Kind.IMAGE, pictured, bool(body.proxied_account), body.disable_batching, body.dry_run)
-        )
+        return await _submit(co, caller, replace(ask, spec=pictured))
 
 
 async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> RequestAccepted | DryRunAnswer:
@@ -58,7 +59,7 @@ class _Ask:
     """A request on its way in."""
 
     kind: Kind
-    spec: Spec
+    spec: GenerationSpec
     proxied: bool
     disable_batching: bool
     dry_run: bool
@@ -116,62 +117,17 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
 def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> WaitingPrompt:
     """The one transaction of a request: checks, counters, spec, queue, activation tax."""
     user = _admit(tx, co, caller, ask)
-    now = co.clock.now_ms()
     balance = ledger.balance(tx, user.id)
-    urgency, band = prices.standing(co, user, balance)
-    lane_id = _lane(tx, ask.kind, user, caller.address, band)
     tax = prices.activation(co, ask.spec)
-    wp = WaitingPrompt(
-        id=co.ids.uuid(),
-        kind=ask.kind,
-        user_id=user.id,
-        lane_id=lane_id,
-        signature_id=_signature(tx, co, ask),
-        order_key=priority.order_key(urgency, now),
-        arrival=co.turns(),
-        n=ask.spec.n,
-        jobs=ask.spec.n,
-        processing=0,
-        finished=0,
-        restarted=0,
-        faulted=False,
-        cancelled=False,
-        things=ask.spec.things,
-        price=price,
-        consumed=tax.kudos,
-        created_ms=now,
-        expires_ms=now + lifecycle.LIFETIME_MS,
-    )
-    stored = requests.StoredSpec(encode_spec(ask.spec), caller.client_agent, caller.address)
-    requests.insert(tx, wp, stored)
+    wp = enqueue(tx, co, caller, Entry(ask.kind, ask.spec, user, balance, price, tax.kudos))
     if tax.kudos:
-        ledger.post(tx, postings.charge(user, balance, tax.kudos, "request", tax.note), now, request_id=wp.id)
+        ledger.post(
+            tx, postings.charge(user, balance, tax.kudos, "request", tax.note), co.clock.now_ms(), request_id=wp.id
+        )
         ledger.add_earned(tx, user.id, -tax.kudos)
     users.record(tx, user.id, ask.kind, requested=wp.jobs)
-    tx.emit(LineMoved(wp))
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))
     return wp
-
-
-def _lane(tx: Tx, kind: Kind, user: User, address: str, band: int) -> int:
-    """The lane that the request stands in, made when new; its band follows the user's kudos."""
-    address = address if user.anonymous else ""
-    lane = queue.find_lane(tx, kind, user.id, address)
-    if lane is not None and lane.band == band:
-        return lane.id
-    if lane is None:
-        lane_id = queue.add_lane(tx, kind, user.id, address, band)
-    else:
-        lane_id = lane.id
-        queue.set_band(tx, lane_id, band)
-    tx.emit(LaneServed(kind, lane_id, band=band))
-    return lane_id
-
-
-def _signature(tx: Tx, co: Coordinator, ask: _Ask) -> int:
-    needs = needs_of(ask.spec)
-    known = co.verdicts.signature(needs)
-    return queue.signature_id(tx, ask.kind, encode_needs(needs)) if known is None else known
 
 
 async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:
@@ -222,8 +178,7 @@ def _cancel(tx: Tx, request_id: str, kind: Kind) -> tuple[WaitingPrompt, list[Jo
     for job in running:
         if job.in_process:
             tx.emit(JobStopped(job.id))
-    if lifecycle.is_done(after):
-        tx.emit(RequestDone(id=wp.id))
+    tell_done(tx, after)
     return wp, running, jobs.done_of(tx, request_id)
 
 

@@ -1,6 +1,6 @@
-"""Source images of requests: base64 ones become blobs that workers fetch by a signed link (contract 4.1).
+"""Source images of requests, by URL or base64: looked at, stripped of metadata and kept for the workers (contract 4.1).
 
-A picture given by URL is handed to workers as it is; fetching it here waits for the guard against private targets.
+They are fetched once, here: workers get a signed link to our copy, whatever the client named.
 """
 
 from __future__ import annotations
@@ -12,86 +12,137 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from hordenode.blobs.images import BadImage, ImageInfo, inspect, to_webp
+from hordenode.blobs.images import BadImage, ImageInfo, TooLarge, UnknownFormat, inspect, source_webp
+from hordenode.coordinator import files
 from hordenode.coordinator.context import Coordinator
+from hordenode.coordinator.downloads import download
 from hordenode.coordinator.links import SOURCES
+from hordenode.domain.forms import MAX_TILES, tiles_of
 from hordenode.domain.spec import ImageSpec, SourceImage
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageRequest
 
 MAX_PIXELS = 3072 * 3072
 QUALITY = 50
+ANNOUNCED = SourceImage()  # stands for a picture that the rules may count on and that is not fetched yet
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """A picture as the client sent it, and the name of its field for messages."""
+class Given:
+    """A picture as the client sent it. `field`: its name in messages; `faithful`: keep all that can be seen in it."""
 
     field: str
     value: str
-    strength: float = 1.0
+    faithful: bool = False
+
+    @property
+    def by_url(self) -> bool:
+        return self.value.startswith("http")
+
+
+def announced(body: ImageRequest, spec: ImageSpec) -> ImageSpec:
+    """The spec as the rules look at it, before any of its pictures is fetched."""
+    return replace(
+        spec,
+        source_image=None if body.source_image is UNSET else ANNOUNCED,
+        source_mask=None if body.source_mask is UNSET else ANNOUNCED,
+        extra_source_images=tuple(
+            SourceImage(strength=extra.strength) for extra in body.extra_source_images if extra.image is not UNSET
+        ),
+    )
+
+
+def pictured(spec: ImageSpec) -> bool:
+    """Whether the request has pictures."""
+    return spec.source_image is not None or spec.source_mask is not None or bool(spec.extra_source_images)
 
 
 @asynccontextmanager
 async def stored(co: Coordinator, body: ImageRequest, spec: ImageSpec) -> AsyncIterator[ImageSpec]:
     """The spec with its pictures stored; they are removed again when the request is refused."""
-    if body.source_image is UNSET and body.source_mask is UNSET and not body.extra_source_images:
-        yield spec
-        return
     keys: list[str] = []
-    try:
+    async with _kept(co, keys):
         yield await _with_pictures(co, body, spec, keys)
+
+
+@asynccontextmanager
+async def stored_one(co: Coordinator, value: str) -> AsyncIterator[tuple[SourceImage, int]]:
+    """The picture of an alchemy request and its size in tiles; removed again when the request is refused."""
+    keys: list[str] = []
+    async with _kept(co, keys):
+        source, info = await _store(co, Given("source image", value, faithful=True), keys)
+        yield source, tiles_of(info.width, info.height)
+
+
+def blobs_of(spec: ImageSpec) -> list[str]:
+    """Keys of the pictures that are kept for a request."""
+    sources = (spec.source_image, spec.source_mask, *spec.extra_source_images)
+    return [source.blob for source in sources if source is not None and source.blob is not None]
+
+
+@asynccontextmanager
+async def _kept(co: Coordinator, keys: list[str]) -> AsyncIterator[None]:
+    try:
+        yield
     except BaseException:
         for key in keys:
-            await co.blobs.delete(SOURCES, key)
+            await files.remove(co, SOURCES, key)
         raise
-    if body.dry_run:
-        for key in keys:
-            await co.blobs.delete(SOURCES, key)
 
 
 async def _with_pictures(co: Coordinator, body: ImageRequest, spec: ImageSpec, keys: list[str]) -> ImageSpec:
-    extra = [
-        await _store(co, _Given("extra source image", image.image, image.strength), keys)
-        for image in body.extra_source_images
-        if image.image is not UNSET
-    ]
-    mask = await _optional(co, "source mask", body.source_mask, keys)
-    source = await _optional(co, "source image", body.source_image, keys, needs_alpha=_alpha_needed(body))
+    extra = []
+    for image in body.extra_source_images:
+        if image.image is not UNSET:
+            stored_extra, _ = await _store(co, Given("extra source image", image.image), keys)
+            extra.append(replace(stored_extra, strength=image.strength))
+    mask: SourceImage | None = None
+    source: SourceImage | None = None
+    if body.source_mask is not UNSET:
+        mask, _ = await _store(co, Given("source mask", body.source_mask), keys)
+    if body.source_image is not UNSET:
+        source, info = await _store(co, Given("source image", body.source_image), keys)
+        if body.source_processing == "inpainting" and mask is None and not info.alpha:
+            raise HordeError("InpaintingMissingMask")
     return replace(spec, source_image=source, source_mask=mask, extra_source_images=tuple(extra))
 
 
-def _alpha_needed(body: ImageRequest) -> bool:
-    """Inpainting without a mask needs one in the picture's alpha channel."""
-    return body.source_processing == "inpainting" and body.source_mask is UNSET
-
-
-async def _optional(
-    co: Coordinator, field: str, value: str | UnsetType, keys: list[str], *, needs_alpha: bool = False
-) -> SourceImage | None:
-    return None if value is UNSET else await _store(co, _Given(field, value), keys, needs_alpha=needs_alpha)
-
-
-async def _store(co: Coordinator, given: _Given, keys: list[str], *, needs_alpha: bool = False) -> SourceImage:
-    if given.value.startswith("http"):
-        return SourceImage(url=given.value, strength=given.strength)
-    info, webp = await asyncio.to_thread(_convert, given)
-    if needs_alpha and not info.alpha:
-        raise HordeError("InpaintingMissingMask")
+async def _store(co: Coordinator, given: Given, keys: list[str]) -> tuple[SourceImage, ImageInfo]:
+    data = await download(co.guard, given.value, given.field) if given.by_url else _decoded(given)
+    async with co.decoding:
+        info, webp = await asyncio.to_thread(_convert, given, data)
     key = f"{co.ids.uuid()}.webp"
-    await co.blobs.put(SOURCES, key, webp)
     keys.append(key)
-    return SourceImage(blob=key, strength=given.strength)
+    await files.keep(co, SOURCES, key, webp)
+    return SourceImage(blob=key), info
 
 
-def _convert(given: _Given) -> tuple[ImageInfo, bytes]:
+def _decoded(given: Given) -> bytes:
     try:
-        data = base64.b64decode(given.value.encode(), validate=False)
-        info = inspect(data)
-        if info.width * info.height > MAX_PIXELS:
-            raise HordeError("SourceImageResolutionExceeded", field=given.field)
-        return info, to_webp(data, quality=QUALITY)
-    except (BadImage, binascii.Error, UnicodeEncodeError) as error:
+        return base64.b64decode(given.value.encode(), validate=False)
+    except (binascii.Error, UnicodeEncodeError) as error:
         raise HordeError("ImageValidationFailed", field=given.field) from error
+
+
+def _convert(given: Given, data: bytes) -> tuple[ImageInfo, bytes]:
+    """Look at the header, then decode. Each thing that can be wrong has its rc."""
+    try:
+        info = inspect(data)
+        if not _fits(given, info):
+            raise HordeError("SourceImageResolutionExceeded", field=given.field)
+        return info, source_webp(data, None if given.faithful else QUALITY)
+    except TooLarge as error:
+        raise HordeError("SourceImageResolutionExceeded", field=given.field) from error
+    except UnknownFormat as error:
+        rc = "SourceImageUrlInvalid" if given.by_url else "ImageValidationFailed"
+        raise HordeError(rc, field=given.field) from error
+    except BadImage as error:
+        raise HordeError("ImageValidationFailed", field=given.field) from error
+
+
+def _fits(given: Given, info: ImageInfo) -> bool:
+    if given.faithful:
+        return tiles_of(info.width, info.height) <= MAX_TILES
+    return info.width * info.height <= MAX_PIXELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hordenode.domain.entities import Kind, WaitingPrompt
-from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+from hordenode.domain.spec import AlchemySpec, ImageSpec, Spec, TextSpec
 from hordenode.store import requests
 from hordenode.store.tx import Tx
 
@@ -14,6 +14,7 @@ LONGEST_PROMPT = 8192  # characters of a spec that is worth remembering
 _DECODERS: dict[Kind, msgspec.json.Decoder[Spec]] = {
     Kind.IMAGE: msgspec.json.Decoder(ImageSpec),
     Kind.TEXT: msgspec.json.Decoder(TextSpec),
+    Kind.ALCHEMY: msgspec.json.Decoder(AlchemySpec),
 }
 
 

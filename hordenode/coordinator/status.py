@@ -10,7 +10,7 @@ from hordenode.coordinator.presence import HOUR_MS, MINUTE_MS
 from hordenode.domain.entities import Kind
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
-from hordenode.store import queue
+from hordenode.store import alchemy, queue
 from hordenode.store.queue import Total
 from hordenode.store.tx import Tx
 
@@ -42,7 +42,9 @@ async def heartbeat(co: Coordinator, version: str) -> Heartbeat:
 
 async def performance(co: Coordinator) -> Performance:
     """GET /status/performance."""
-    image, text = await co.db.read(lambda tx: (queue.totals(tx, Kind.IMAGE), queue.totals(tx, Kind.TEXT)))
+    image, text, forms = await co.db.read(
+        lambda tx: (queue.totals(tx, Kind.IMAGE), queue.totals(tx, Kind.TEXT), alchemy.all_open_forms(tx))
+    )
     now = co.clock.now_ms()
     threads = {kind: co.presence.threads(kind, now) for kind in Kind}
     counts = {kind: sum(1 for _ in co.presence.online(kind, now)) for kind in Kind}
@@ -56,7 +58,7 @@ async def performance(co: Coordinator) -> Performance:
         text_thread_count=threads[Kind.TEXT],
         queued_megapixelsteps=round(sum(total.things for total in image) / 1e6, 2),
         past_minute_megapixelsteps=round(minute[Kind.IMAGE] / 1e6, 2),
-        queued_forms=0,
+        queued_forms=forms,
         interrogator_count=counts[Kind.ALCHEMY],
         interrogator_thread_count=threads[Kind.ALCHEMY],
         queued_tokens=sum(total.things for total in text),

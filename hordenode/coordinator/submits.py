@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, to_webp
-from hordenode.coordinator import prices
-from hordenode.coordinator.changes import advance
+from hordenode.coordinator import files, prices
+from hordenode.coordinator.changes import advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.links import RESULTS, result_key
 from hordenode.coordinator.presence import Delivery
@@ -22,22 +21,21 @@ from hordenode.domain import kudos, lifecycle
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, JobState, Kind, User, WaitingPrompt, Worker
 from hordenode.domain.limits import MAX_METADATA
-from hordenode.ops.events import JobDone, JobFaulted, KudosMoved, RequestDone
+from hordenode.ops.events import JobDone, JobFaulted, KudosMoved
+from hordenode.protocol.alchemy import AlchemySubmit
 from hordenode.protocol.common import SubmitAnswer
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageSubmit
 from hordenode.protocol.text import TextSubmit
-from hordenode.store import blobs as blob_rows
 from hordenode.store import jobs, ledger, requests, users, workers
 from hordenode.store.tx import Tx
 
 UPLOADED = "R2"
-BLOB_LIFE_MS = 24 * 3_600_000  # far beyond a request's life: the janitor removes a file together with its request
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a worker says of a job. `result` is the text, or `R2` for a stored picture."""
+    """What a worker says of a job. `result`: the text, `R2` for a stored picture, of a form its object."""
 
     job_id: str
     kind: Kind
@@ -88,6 +86,13 @@ async def submit_text(co: Coordinator, caller: Caller, body: TextSubmit) -> Subm
     return await _submit(co, caller, outcome)
 
 
+async def submit_form(co: Coordinator, caller: Caller, body: AlchemySubmit) -> SubmitAnswer:
+    """POST /interrogate/submit (contract 12): the result as an object, keyed by the form's name."""
+    result = msgspec.json.encode(body.result).decode()
+    state = "faulted" if body.state == "faulted" else "ok"
+    return await _submit(co, caller, Outcome(body.id, Kind.ALCHEMY, state, result, 0, False, "[]"))
+
+
 def _check_metadata(count: int) -> None:
     if count > MAX_METADATA:
         raise HordeError("BadRequest", reason=f"At most {MAX_METADATA} metadata entries are accepted.")
@@ -108,21 +113,8 @@ async def _store_inline(co: Coordinator, caller: Caller, body: ImageSubmit) -> b
         webp = await asyncio.to_thread(to_webp, data)
     except (BadImage, binascii.Error, UnicodeEncodeError):
         return False
-    await store_result(co, result_key(body.id), webp)
+    await files.keep(co, RESULTS, result_key(body.id), webp)
     return True
-
-
-async def store_result(co: Coordinator, key: str, webp: bytes) -> str:
-    """Store a finished picture; returns its digest (hex SHA-256)."""
-    digest = hashlib.sha256(webp).hexdigest()
-    await co.blobs.put(RESULTS, key, webp)
-    now = co.clock.now_ms()
-    await co.db.write(
-        lambda tx: blob_rows.save(
-            tx, RESULTS, key, size=len(webp), digest=digest, created_ms=now, expires_ms=now + BLOB_LIFE_MS
-        )
-    )
-    return digest
 
 
 def _check_sender(
@@ -150,7 +142,7 @@ def _settle(tx: Tx, co: Coordinator, caller: Caller, outcome: Outcome) -> Settle
     if job.state is JobState.FAULTED:
         if outcome.state == "faulted":
             return Settled(0)
-        raise HordeError("AbortedGen", id=job.id)
+        raise HordeError("DuplicateGen" if wp.kind is Kind.ALCHEMY else "AbortedGen", id=job.id)
     if outcome.state == "faulted":
         fault_job(tx, co.clock.now_ms(), job, wp)
         return Settled(0)
@@ -166,8 +158,7 @@ def fault_job(tx: Tx, now_ms: int, job: Job, wp: WaitingPrompt) -> None:
     if not wp.cancelled:
         workers.count_aborted(tx, job.worker_id)
     tx.emit(JobFaulted(id=job.id, request_id=wp.id))
-    if lifecycle.is_done(after):
-        tx.emit(RequestDone(id=wp.id))
+    tell_done(tx, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +191,10 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)
     tx.emit(JobDone(id=it.job.id, request_id=it.wp.id))
-    if lifecycle.is_done(after):
-        tx.emit(RequestDone(id=it.wp.id))
+    tell_done(tx, after)
     seconds = max(1, now - it.job.popped_ms) / 1000
-    delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, it.wp.things / seconds)
+    speed = seconds if it.outcome.kind is Kind.ALCHEMY else it.wp.things / seconds
+    delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, speed)
     return Settled(reward.kudos, delivery, it.worker.id)
 
 

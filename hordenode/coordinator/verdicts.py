@@ -10,13 +10,14 @@ import msgspec
 
 from hordenode.domain.entities import Kind
 from hordenode.domain.matching import Offer, mismatches
-from hordenode.domain.needs import ImageNeeds, Needs, TextNeeds
+from hordenode.domain.needs import AlchemyNeeds, ImageNeeds, Needs, TextNeeds
 from hordenode.store import queue
 from hordenode.store.tx import Tx
 
 _DECODERS: dict[Kind, msgspec.json.Decoder[Needs]] = {
     Kind.IMAGE: msgspec.json.Decoder(ImageNeeds),
     Kind.TEXT: msgspec.json.Decoder(TextNeeds),
+    Kind.ALCHEMY: msgspec.json.Decoder(AlchemyNeeds),
 }
 _MOST_NEEDS = 20_000
 _MOST_OFFERS = 256

@@ -10,7 +10,9 @@ from msgspec import UNSET
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import kudos, permissions
 from hordenode.domain.entities import Kind, User, Worker
+from hordenode.domain.forms import SHOWN_WITHOUT_FORMS
 from hordenode.domain.limits import ONLINE_MS
+from hordenode.protocol.alchemy import AlchemyPop
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
@@ -20,6 +22,7 @@ from hordenode.store.tx import Tx
 
 _IMAGE_OFFER = msgspec.json.Decoder(ImagePop)
 _TEXT_OFFER = msgspec.json.Decoder(TextPop)
+_ALCHEMY_OFFER = msgspec.json.Decoder(AlchemyPop)
 NO_REQUESTS = "No requests fulfilled yet"
 
 
@@ -104,6 +107,8 @@ def _abilities(worker: Worker) -> dict[str, Any]:
             "max_length": text.max_length,
             "max_context_length": text.max_context_length,
         }
+    if worker.kind is Kind.ALCHEMY:
+        return {"nsfw": False, "forms": _ALCHEMY_OFFER.decode(worker.offer).forms or SHOWN_WITHOUT_FORMS}
     image = _IMAGE_OFFER.decode(worker.offer)
     return {
         "nsfw": image.nsfw,

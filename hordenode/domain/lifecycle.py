@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from hordenode.domain.entities import WaitingPrompt
+from hordenode.domain.entities import Kind, WaitingPrompt
 
 LIFETIME_MS = 20 * 60 * 1000
 SLOW_LIFETIME_MS = 60 * 60 * 1000
-FAULTS_ALLOWED = 3
+FAULTS_ALLOWED = {Kind.IMAGE: 3, Kind.TEXT: 3, Kind.ALCHEMY: 4}  # the last of them ends the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ def deliver(wp: WaitingPrompt, charge: int, now_ms: int) -> WaitingPrompt:
 
 
 def fault(wp: WaitingPrompt, now_ms: int) -> WaitingPrompt:
-    """A job came back without a result, or not in time: its slot returns, the third time ends the request ([FIX] 8.1).
+    """A job came back without a result, or not in time: its slot returns; the third time, of a form the fourth, ends the
+    request ([FIX] 8.1, 12).
 
     A cancelled request (jobs = finished + processing) shrinks instead, so that it becomes done.
     """
@@ -67,7 +68,7 @@ def fault(wp: WaitingPrompt, now_ms: int) -> WaitingPrompt:
         return replace(back, jobs=wp.jobs - 1)
     if wp.faulted:
         return back
-    if restarted >= FAULTS_ALLOWED:
+    if restarted >= FAULTS_ALLOWED[wp.kind]:
         return replace(back, faulted=True, n=0)
     return replace(back, n=wp.n + 1)
 

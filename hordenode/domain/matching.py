@@ -11,13 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
-from hordenode.domain.needs import ImageNeeds, Needs, TextNeeds
+from hordenode.domain.entities import Kind
+from hordenode.domain.needs import AlchemyNeeds, ImageNeeds, Needs, TextNeeds
 from hordenode.domain.spec import Audience
 
 SLOW_IMAGE_SPEED = 500_000.0
 DEFAULT_IMAGE_SPEED = 1_000_000.0
 DEFAULT_TEXT_SPEED = 1.0
 FAST_TEXT_SPEED = 5.0
+DEFAULT_FORM_SECONDS = 1.0
+SLOW_FORM_SECONDS = 10.0
 IMAGE_KEYS_ALWAYS = (
     "bridge_version", "untrusted", "performance", "controlnet", "post-processing", "lora", "nsfw", "unsafe_ip",
     "painting", "img2img", "worker_id", "models",
@@ -74,22 +77,41 @@ class TextOffer:
     priority_users: frozenset[int] = frozenset()
 
 
-Offer = ImageOffer | TextOffer
+@dataclass(frozen=True, slots=True)
+class AlchemyOffer:
+    """What an alchemist says it can do now (contract 12, worker_protocol.md 5). It names no models and no blacklist."""
+
+    facts: WorkerFacts
+    agent: Agent
+    forms: frozenset[str]
+    max_tiles: int = 80
+    priority_users: frozenset[int] = frozenset()
+    models: tuple[str, ...] = ()
+    blacklist: tuple[str, ...] = ()
+    require_upfront_kudos: bool = False
+    extra_slow: bool = False
 
 
-def coarse_speed(image: bool, speed: float | None) -> float:
+Offer = ImageOffer | TextOffer | AlchemyOffer
+
+
+def coarse_speed(kind: Kind, speed: float | None) -> float:
     """Speed as far as matching looks at it, so that a worker's changing measurements share their verdicts."""
-    if image:
+    if kind is Kind.ALCHEMY:  # seconds per form
+        return DEFAULT_FORM_SECONDS if speed is None or speed < SLOW_FORM_SECONDS else SLOW_FORM_SECONDS
+    if kind is Kind.IMAGE:
         return min(DEFAULT_IMAGE_SPEED if speed is None else speed // 1e5 * 1e5, DEFAULT_IMAGE_SPEED)
     return min(DEFAULT_TEXT_SPEED if speed is None else float(int(speed)), FAST_TEXT_SPEED)
 
 
 def mismatches(needs: Needs, offer: Offer) -> tuple[str, ...]:
-    """All reasons of either kind; empty means that the worker can serve requests with these needs."""
+    """All reasons of any kind; empty means that the worker can serve requests with these needs."""
     if isinstance(needs, ImageNeeds) and isinstance(offer, ImageOffer):
         return image_mismatches(needs, offer)
     if isinstance(needs, TextNeeds) and isinstance(offer, TextOffer):
         return text_mismatches(needs, offer)
+    if isinstance(needs, AlchemyNeeds) and isinstance(offer, AlchemyOffer):
+        return alchemy_mismatches(needs, offer)
     return ("models",)
 
 
@@ -127,6 +149,18 @@ def text_mismatches(needs: TextNeeds, offer: TextOffer) -> tuple[str, ...]:
         ("bridge_version", who.validated_backends and offer.agent.name not in VALIDATED_TEXT_BACKENDS),
         ("matching_softprompt", bool(needs.softprompt) and needs.softprompt not in offer.softprompts),
         ("performance", not who.slow_workers and offer.facts.speed < _required_text_speed(offer.models)),
+    )
+    return tuple(reason for reason, hit in checks if hit)
+
+
+def alchemy_mismatches(needs: AlchemyNeeds, offer: AlchemyOffer) -> tuple[str, ...]:
+    """Contract 12; of these only `untrusted` is a word that alchemists are told."""
+    who = needs.audience
+    checks = (
+        ("untrusted", who.trusted_workers and not offer.facts.owner_trusted),
+        ("forms", needs.form not in offer.forms),
+        ("max_tiles", needs.tiles > offer.max_tiles),
+        ("performance", not who.slow_workers and offer.facts.speed >= SLOW_FORM_SECONDS),
     )
     return tuple(reason for reason, hit in checks if hit)
 

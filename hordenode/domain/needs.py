@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hordenode.domain.spec import Audience, ImageSpec, TextSpec
+from hordenode.domain.spec import AlchemySpec, Audience, ImageSpec, Spec, TextSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,16 @@ class TextNeeds:
     softprompt: str | None = None
 
 
-Needs = ImageNeeds | TextNeeds
+@dataclass(frozen=True, slots=True)
+class AlchemyNeeds:
+    """What a worker must be able to do for a form (contract 12)."""
+
+    audience: Audience
+    form: str
+    tiles: int
+
+
+Needs = ImageNeeds | TextNeeds | AlchemyNeeds
 
 
 def image_needs(spec: ImageSpec) -> ImageNeeds:
@@ -84,6 +93,13 @@ def text_needs(spec: TextSpec) -> TextNeeds:
     return TextNeeds(spec.audience, spec.max_length, spec.max_context_length, spec.softprompt)
 
 
-def needs_of(spec: ImageSpec | TextSpec) -> Needs:
+def alchemy_needs(spec: AlchemySpec) -> AlchemyNeeds:
+    """The needs of a form."""
+    return AlchemyNeeds(spec.audience, spec.form, spec.tiles)
+
+
+def needs_of(spec: Spec) -> Needs:
     """The needs of any request."""
-    return image_needs(spec) if isinstance(spec, ImageSpec) else text_needs(spec)
+    if isinstance(spec, ImageSpec):
+        return image_needs(spec)
+    return text_needs(spec) if isinstance(spec, TextSpec) else alchemy_needs(spec)

@@ -8,7 +8,8 @@ What stands in parentheses says what the number before it is for; without it the
 from __future__ import annotations
 
 from hordenode.domain import kudos
-from hordenode.domain.spec import ImageSpec, Spec, TextSpec
+from hordenode.domain.forms import POST_PROCESSORS, TILE_PRICE, form_price
+from hordenode.domain.spec import AlchemySpec, ImageSpec, Spec, TextSpec
 
 
 def activation(spec: Spec, *, styled: bool = False) -> str:
@@ -59,6 +60,18 @@ def text_reward(spec: TextSpec, result: str, size: float | None, *, owner_truste
 def text_charge(reward: int, *, censored: bool = False) -> str:
     """Of kudos.text_charge."""
     return "0 (censored) + 1 (tax)" if censored else f"{number(reward)} (job) + 1 (tax)"
+
+
+def form_reward(spec: AlchemySpec) -> str:
+    """Of forms.form_price."""
+    if spec.form in POST_PROCESSORS:
+        return f"{spec.form}: {TILE_PRICE} * {spec.tiles} (tiles)"
+    return f"{spec.form}: {number(form_price(spec.form, spec.tiles))}"
+
+
+def form_charge(spec: AlchemySpec, reward: int) -> str:
+    """Of forms.form_charge."""
+    return f"{number(reward)} (form) + 1 (tax)" + (" + 1 (slow workers)" if spec.audience.slow_workers else "")
 
 
 def number(amount: int) -> str:

@@ -130,4 +130,33 @@ class TextSpec:
         return self.max_length
 
 
-Spec = ImageSpec | TextSpec
+@dataclass(frozen=True, slots=True)
+class AlchemySpec:
+    """One form of an alchemy request (contract 12): a request of its own for queue, jobs and kudos.
+
+    `tiles`: size of the source in tiles of 512 pixels. `payload`: options of the form, as text.
+    """
+
+    form: str
+    source: SourceImage
+    tiles: int
+    audience: Audience
+    payload: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        return 1
+
+    @property
+    def things(self) -> int:
+        """Forms of one job."""
+        return 1
+
+    @property
+    def prompt(self) -> str:
+        """Alchemists read no words."""
+        return ""
+
+
+GenerationSpec = ImageSpec | TextSpec
+Spec = GenerationSpec | AlchemySpec

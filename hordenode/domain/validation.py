@@ -11,6 +11,7 @@ from typing import Any
 
 from hordenode.domain.baselines import CASCADE, FLUX, QWEN, SD1, SD2, SD2_512, SDXL, Z_IMAGE, Baselines
 from hordenode.domain.entities import User
+from hordenode.domain.forms import FORMS_PER_CONCURRENCY, POST_PROCESSORS
 from hordenode.domain.kudos import UPSCALERS
 from hordenode.domain.spec import ImageSpec, TextSpec
 from hordenode.protocol.errors import HordeError
@@ -22,7 +23,6 @@ MAX_STOP_SEQUENCES = 128
 MAX_STOP_CHARACTERS = 2000
 SAMPLER_ORDER_VALUES = 7
 MAX_EXTRA_SOURCE_IMAGES = 5
-POST_PROCESSORS = UPSCALERS | {"GFPGAN", "CodeFormers", "GFPGANv1.3", "RestoreFormer", "strip_background"}
 _HEAVY_FAMILIES = {SDXL, CASCADE, FLUX, QWEN, Z_IMAGE}
 
 
@@ -155,3 +155,10 @@ def check_concurrency(user: User, waiting: int, n: int) -> None:
     """Contract 3.1: jobs still waiting plus the new ones may not exceed the user's concurrency."""
     if waiting + n > user.concurrency:
         raise HordeError("TooManyPrompts", waiting=waiting, n=n, limit=user.concurrency)
+
+
+def check_forms(user: User, open_forms: int, n: int) -> None:
+    """Contract 12: forms that wait or are worked on plus the new ones, against ten times the user's concurrency."""
+    limit = FORMS_PER_CONCURRENCY * user.concurrency
+    if open_forms + n > limit:
+        raise HordeError("TooManyPrompts", waiting=open_forms, n=n, limit=limit)

@@ -13,7 +13,17 @@ from hordenode.api.route import Auth, Route
 from hordenode.api.routes import ROUTES
 from tests.contract import schema
 from tests.support.aio import run
-from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST, Horde, open_horde
+from tests.support.horde import (
+    ALCHEMY_POP,
+    ALCHEMY_REQUEST,
+    ANONYMOUS,
+    IMAGE_POP,
+    IMAGE_REQUEST,
+    TEXT_POP,
+    TEXT_REQUEST,
+    Horde,
+    open_horde,
+)
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 TABLE = [route for route in ROUTES if isinstance(route, Route) and route.path.startswith("/api/v2")]
@@ -31,6 +41,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "/generate/text/submit": {"id": UNKNOWN_ID, "generation": "text"},
     "/kudos/transfer": {"username": "owner#1", "amount": 1},
     "/kudos/award": {"username": "owner#1", "amount": 1},
+    "/interrogate/async": ALCHEMY_REQUEST,
+    "/interrogate/pop": ALCHEMY_POP,
+    "/interrogate/submit": {"id": UNKNOWN_ID, "result": {"caption": "text"}},
 }
 KEYS = {"no key": None, "bad key": "x" * 22, "odd key": "ÿ key\t", "uuid key": UNKNOWN_ID, "anonymous": ANONYMOUS}
 PARAMETERS = {

@@ -137,4 +137,8 @@ IMAGE_POP: dict[str, Any] = {
     "max_pixels": 1048576,
     "bridge_agent": "test:1:here",
 }
+# A red picture of 16 x 16 pixels, in one of the formats that clients send.
+RED_PNG = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mP4z8BAEmIY1TCqYfhqAACQ+f8B8u7oVwAAAABJRU5ErkJggg=="
+ALCHEMY_REQUEST: dict[str, Any] = {"source_image": RED_PNG, "forms": [{"name": "caption"}]}
+ALCHEMY_POP: dict[str, Any] = {"name": "alchemist", "forms": ["caption", "palette", "GFPGAN"]}
 TEXT_POP: dict[str, Any] = {"name": "writer", "models": ["model one"], "max_length": 512, "max_context_length": 4096}

@@ -13,9 +13,9 @@ from hordenode.api.handlers import horde
 from hordenode.api.route import Call
 from hordenode.blobs.images import BadImage, to_webp
 from hordenode.blobs.signing import SignatureExpired, SignatureInvalid
+from hordenode.coordinator import files
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.links import RESULTS
-from hordenode.coordinator.submits import store_result
 from hordenode.protocol.errors import PlainError
 
 
@@ -32,7 +32,7 @@ async def upload(call: Call, scope: Scope, receive: Receive, send: Send) -> None
         raise PlainError(400, f"The upload is not a usable picture: {error}") from error
     except ClientDisconnect:
         return
-    digest = await store_result(co, call.path_params["key"], webp)
+    digest = await files.keep(co, RESULTS, call.path_params["key"], webp)
     await Response(status_code=200, headers={"etag": f'"{digest}"'})(scope, receive, send)
 
 
