@@ -83,9 +83,8 @@ def explained(command: F) -> F:
 
 def explain(error: Exception) -> Failure | None:
     """The failure that an exception stands for; None for a bug. Imports what has been imported already at this point."""
-    import httpx
-
     from hordenode.catalog import CatalogError
+    from hordenode.client.base import Unreachable
     from hordenode.embedding import GenerationFailed
     from hordenode.engine.jobs import EngineError
     from hordenode.library.errors import LibraryError
@@ -97,8 +96,8 @@ def explain(error: Exception) -> Failure | None:
     if isinstance(error, HordeError):
         code = f" ({error.rc})" if error.rc else ""
         return Failure(f"the horde refused: {error.message}{code}", REFUSED)
-    if isinstance(error, httpx.TransportError):
-        return Failure(f"the horde cannot be reached: {str(error) or type(error).__name__}", UNREACHABLE)
+    if isinstance(error, Unreachable):
+        return Failure(str(error), UNREACHABLE)
     known = (
         CatalogError,
         LibraryError,

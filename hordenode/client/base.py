@@ -15,8 +15,12 @@ from hordenode.protocol.users import UserDetails
 from hordenode.protocol.workers import WorkerDetails
 
 
+class Unreachable(OSError):
+    """A horde did not answer; the text names it and says why."""
+
+
 class HordeClient(Protocol):
-    """One user of one horde. Raises HordeError for whatever the horde refuses."""
+    """One user of one horde. Raises HordeError for whatever the horde refuses, Unreachable when it does not answer."""
 
     async def request_image(self, request: ImageRequest) -> RequestAccepted | DryRunAnswer: ...
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
+from hordenode.client.base import Unreachable
 from hordenode.protocol.common import ANONYMOUS_KEY, DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError, PlainError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
@@ -22,6 +24,7 @@ T = TypeVar("T")
 J = TypeVar("J", ImageJob, TextJob)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+UPLOAD_TIMEOUT = httpx.Timeout(10.0)  # worker_protocol.md 3
 SAFE_TRIES = 3  # of calls that change nothing
 RETRY_PAUSE_S = 0.5
 POLL_S = 2.0
@@ -29,7 +32,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class HttpHorde:
-    """One user of a horde at `url` (with or without /api). Raises HordeError; httpx.TransportError when unreachable.
+    """One user of a horde at `url` (with or without /api). Raises HordeError, and Unreachable.
 
     transport: another way to reach it, such as httpx.ASGITransport. pause: waits some seconds.
     """
@@ -102,12 +105,14 @@ class HttpHorde:
 
     async def upload(self, url: str, data: bytes) -> None:
         """PUT without key and content type, to the URL exactly as it was given (worker_protocol.md 3)."""
-        answer = await self._files.put(httpx.URL(url), content=data)
+        with _reaching(url):
+            answer = await self._files.put(httpx.URL(url), content=data, timeout=UPLOAD_TIMEOUT)
         if answer.status_code != 200:
             raise PlainError(answer.status_code, f"The upload was refused with status {answer.status_code}.")
 
     async def download(self, url: str) -> bytes:
-        answer = await self._files.get(httpx.URL(url), follow_redirects=True)
+        with _reaching(url):
+            answer = await self._files.get(httpx.URL(url), follow_redirects=True)
         if answer.status_code != 200:
             raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
         return answer.content
@@ -136,7 +141,7 @@ class HttpHorde:
         for left in reversed(range(SAFE_TRIES)):
             try:
                 return await self._send("GET", path, kind, query=query)
-            except httpx.TransportError:
+            except Unreachable:
                 if left == 0:
                     raise
                 await self._pause(RETRY_PAUSE_S)
@@ -155,13 +160,24 @@ class HttpHorde:
         query: Mapping[str, str] | None = None,
     ) -> T:
         headers = _JSON if content is not None else {}
-        answer = await self._http.request(method, path, content=content, params=query, headers=headers)
+        with _reaching(str(self._http.base_url)):
+            answer = await self._http.request(method, path, content=content, params=query, headers=headers)
         if answer.status_code not in (200, 202):
             raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except msgspec.MsgspecError as error:
             raise PlainError(502, f"The answer of {answer.url.host} is not that of an AI Horde: {error}") from error
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    """Connection trouble as Unreachable. Only the host is named: links carry signatures."""
+    try:
+        yield
+    except (httpx.TransportError, httpx.StreamError, httpx.TooManyRedirects) as error:
+        reason = str(error) or type(error).__name__
+        raise Unreachable(f"{httpx.URL(url).netloc.decode()} cannot be reached: {reason}") from error
 
 
 def api_root(url: str) -> str:
