@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from hordenode.coordinator.local import LocalHorde
-from hordenode.ops.events import EventBus, JobPopped, JobProgress, RequestDone, Subscription
+from hordenode.ops.events import EventBus, JobProgress, RequestDone, Subscription
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted
 from hordenode.protocol.image import ImageParams, ImageRequest
 from hordenode.protocol.text import TextParams, TextRequest
@@ -133,7 +133,7 @@ class Generator:
         progress: Progress | None,
     ) -> str:
         """Submit and wait until done; returns the request's id. What nobody waits for any more is cancelled."""
-        with self._bus.subscribe(JobPopped, JobProgress, RequestDone) as events:
+        with self._bus.subscribe(JobProgress, RequestDone) as events:
             accepted = await submit()
             assert isinstance(accepted, RequestAccepted)
             try:
@@ -147,13 +147,10 @@ class Generator:
 
 async def _follow(events: Subscription, request_id: str, progress: Progress | None) -> None:
     """Report the steps of the request's jobs until it is done, or events were missed."""
-    jobs: set[str] = set()
     events.gap = False
     while not events.gap:
         event = await events.next()
-        if isinstance(event, JobPopped) and event.request_id == request_id:
-            jobs.add(event.id)
-        elif isinstance(event, JobProgress) and event.id in jobs and progress is not None:
+        if isinstance(event, JobProgress) and event.request_id == request_id and progress is not None:
             progress(event)
         elif isinstance(event, RequestDone) and event.id == request_id:
             return

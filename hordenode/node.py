@@ -28,7 +28,7 @@ from hordenode.blobs.signing import UrlSigner
 from hordenode.catalog import Catalog, load_catalog
 from hordenode.client.guard import Guard, NotANetwork, parse_networks
 from hordenode.config import ConfigError, OutgoingSettings, Settings
-from hordenode.coordinator import janitor, users
+from hordenode.coordinator import janitor, users, watch
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
@@ -50,6 +50,7 @@ from hordenode.store.migrate import migrate
 from hordenode.version import AGENT, __version__
 from hordenode.worker.image import ImageWorker
 from hordenode.worker.offers import image_offer, text_offer
+from hordenode.worker.results import encode_preview
 from hordenode.worker.text import TextWorker
 from hordenode.worker.worker import Wiring, Worker
 
@@ -118,7 +119,7 @@ class Node:
     async def _stop(self) -> None:
         """The reverse: no new work, running jobs get their grace, then everything is closed."""
         if self._db is not None:
-            self.coordinator.stopping = True
+            self.coordinator.stop()
         await self._drain_workers()
         if self._server is not None:
             await self._server.stop()
@@ -250,7 +251,8 @@ class Node:
         finished.cancel()
 
     def _progress(self, progress: Progress) -> None:
-        self.bus.publish(JobProgress(progress.id, progress.step, progress.steps, progress.text))
+        preview = encode_preview(progress.preview) if progress.preview is not None else b""
+        watch.report(self.coordinator, progress.id, progress.step, progress.steps, text=progress.text, preview=preview)
 
     def _stop_job(self, job_id: str) -> None:
         for worker in self._workers:
@@ -306,7 +308,8 @@ async def open_coordinator(
         guard=make_guard(settings.outgoing),
         line=line,
     )
-    forward.append(Publisher(line, coordinator.doorbell, publish, stop_job))
+    coordinator.announce = Publisher(coordinator, publish, stop_job)
+    forward.append(coordinator.announce)
     return coordinator
 
 

@@ -16,7 +16,9 @@ from hordenode.api.caller import Callers, HeaderMap
 from hordenode.api.cors import CORS_HEADERS, Headers
 from hordenode.api.errors_wire import ClientGone, crash, error_reply
 from hordenode.api.fields import apply_mask, parse_mask
+from hordenode.api.hangup import unless_gone
 from hordenode.api.route import ApiSettings, Auth, Call, RawRoute, Reply, Route
+from hordenode.protocol.common import WaitQuery
 from hordenode.protocol.decode import decode, decode_query
 from hordenode.protocol.errors import HordeError, PlainError, ValidationFailed
 
@@ -92,7 +94,11 @@ class Endpoint:
         query = None if route.query is None else decode_query(route.query, scope["query_string"])
         fields = headers.get(b"x-fields")
         mask = parse_mask(fields.decode("latin-1")) if fields else None
-        answer = await route.handler(self._context.call(scope, headers, params, query), body)
+        answering = route.handler(self._context.call(scope, headers, params, query), body)
+        if isinstance(query, WaitQuery) and query.wait > 0:
+            answer = await unless_gone(receive, answering)
+        else:
+            answer = await answering
         reply = answer if isinstance(answer, Reply) else Reply(route.status, answer)
         if mask is None:
             return reply

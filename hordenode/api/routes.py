@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hordenode.api.handlers import blobs, generate, interrogate, kudos, people, status
+from hordenode.api.handlers import blobs, events, generate, interrogate, kudos, people, status
 from hordenode.api.route import Auth, RawRoute, Route
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
@@ -12,7 +12,7 @@ from hordenode.protocol.alchemy import (
     AlchemyStatus,
     AlchemySubmit,
 )
-from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer, WaitQuery
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
 from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
@@ -21,26 +21,26 @@ from hordenode.protocol.users import UserDetails
 from hordenode.protocol.workers import WorkerDetails, WorkersQuery
 
 V2 = "/api/v2"
-NODE = "/api/node/v1"
+NODE = "/api/node/v1"  # what v2 cannot carry (ARCHITECTURE 3.14)
 KEY = Auth.KEY
 ACCEPTED = (RequestAccepted, DryRunAnswer)
 
 ROUTES: tuple[Route | RawRoute, ...] = (
     Route("POST", f"{V2}/generate/async", generate.submit_image, body=ImageRequest, auth=KEY, status=202, answers=ACCEPTED),
-    Route("GET", f"{V2}/generate/check/{{id}}", generate.check_image, answers=(RequestCheck,)),
-    Route("GET", f"{V2}/generate/status/{{id}}", generate.image_status, answers=(ImageStatus,)),
+    Route("GET", f"{V2}/generate/check/{{id}}", generate.check_image, query=WaitQuery, answers=(RequestCheck,)),
+    Route("GET", f"{V2}/generate/status/{{id}}", generate.image_status, query=WaitQuery, answers=(ImageStatus,)),
     Route("DELETE", f"{V2}/generate/status/{{id}}", generate.cancel_image, answers=(ImageStatus,)),
-    Route("POST", f"{V2}/generate/pop", generate.pop_image, body=ImagePop, auth=KEY, answers=(ImageJob,)),
+    Route("POST", f"{V2}/generate/pop", generate.pop_image, body=ImagePop, query=WaitQuery, auth=KEY, answers=(ImageJob,)),
     Route("POST", f"{V2}/generate/submit", generate.submit_image_job, body=ImageSubmit, auth=KEY, answers=(SubmitAnswer,)),
     Route("POST", f"{V2}/generate/text/async", generate.submit_text, body=TextRequest, auth=KEY, status=202, answers=ACCEPTED),
-    Route("GET", f"{V2}/generate/text/status/{{id}}", generate.text_status, answers=(TextStatus,)),
+    Route("GET", f"{V2}/generate/text/status/{{id}}", generate.text_status, query=WaitQuery, answers=(TextStatus,)),
     Route("DELETE", f"{V2}/generate/text/status/{{id}}", generate.cancel_text, answers=(TextStatus,)),
-    Route("POST", f"{V2}/generate/text/pop", generate.pop_text, body=TextPop, auth=KEY, answers=(TextJob,)),
+    Route("POST", f"{V2}/generate/text/pop", generate.pop_text, body=TextPop, query=WaitQuery, auth=KEY, answers=(TextJob,)),
     Route("POST", f"{V2}/generate/text/submit", generate.submit_text_job, body=TextSubmit, auth=KEY, answers=(SubmitAnswer,)),
     Route("POST", f"{V2}/interrogate/async", interrogate.submit, body=AlchemyRequest, auth=KEY, status=202, answers=(AlchemyAccepted,)),
     Route("GET", f"{V2}/interrogate/status/{{id}}", interrogate.status, answers=(AlchemyStatus,)),
     Route("DELETE", f"{V2}/interrogate/status/{{id}}", interrogate.cancel, answers=(AlchemyStatus,)),
-    Route("POST", f"{V2}/interrogate/pop", interrogate.pop, body=AlchemyPop, auth=KEY, answers=(AlchemyJob,)),
+    Route("POST", f"{V2}/interrogate/pop", interrogate.pop, body=AlchemyPop, query=WaitQuery, auth=KEY, answers=(AlchemyJob,)),
     Route("POST", f"{V2}/interrogate/submit", interrogate.submit_form, body=AlchemySubmit, auth=KEY, answers=(SubmitAnswer,)),
     Route("GET", f"{V2}/find_user", people.find_user, answers=(UserDetails,)),
     Route("GET", f"{V2}/workers", people.list_workers, query=WorkersQuery, answers=(list[WorkerDetails],)),
@@ -54,6 +54,7 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("GET", f"{V2}/status/models", status.models, query=ModelsQuery, answers=(list[ActiveModel],)),
     Route("GET", f"{V2}/status/models/{{model_name:path}}", status.model, answers=(list[ActiveModel],)),
     Route("GET", "/.well-known/serviceinfo", status.serviceinfo),
+    RawRoute("GET", f"{NODE}/events", events.stream),
     RawRoute("PUT", "/blobs/{bucket}/{key}", blobs.upload),
     RawRoute("GET", "/blobs/{bucket}/{key}", blobs.download),
     RawRoute("HEAD", "/blobs/{bucket}/{key}", blobs.download),

@@ -26,8 +26,11 @@ class HordeClient(Protocol):
 
     async def request_text(self, request: TextRequest) -> RequestAccepted | DryRunAnswer: ...
 
-    async def check(self, request_id: str) -> RequestCheck:
-        """Where a request of either kind stands."""
+    async def check(self, request_id: str, wait: float = 0.0) -> RequestCheck:
+        """Where a request of either kind stands: when it is done or changes, after at most `wait` seconds.
+
+        A horde that cannot wait answers at once.
+        """
         ...
 
     async def image_status(self, request_id: str) -> ImageStatus: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from hordenode.client.base import Unreachable
+from hordenode.client.events import Event, read_events
 from hordenode.protocol.common import ANONYMOUS_KEY, DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError, PlainError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
@@ -23,8 +24,10 @@ from hordenode.version import AGENT
 T = TypeVar("T")
 J = TypeVar("J", ImageJob, TextJob)
 
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 UPLOAD_TIMEOUT = httpx.Timeout(10.0)  # worker_protocol.md 3
+READ_S, CONNECT_S = 30.0, 5.0
+TIMEOUT = httpx.Timeout(READ_S, connect=CONNECT_S)
+SILENCE_S = 60.0  # without even a heartbeat
 SAFE_TRIES = 3  # of calls that change nothing
 RETRY_PAUSE_S = 0.5
 POLL_S = 2.0
@@ -62,13 +65,13 @@ class HttpHorde:
     async def request_text(self, request: TextRequest) -> RequestAccepted | DryRunAnswer:
         return await self._request("generate/text/async", request, dry_run=request.dry_run)
 
-    async def check(self, request_id: str) -> RequestCheck:
+    async def check(self, request_id: str, wait: float = 0.0) -> RequestCheck:
         try:
-            return await self._get(f"generate/check/{request_id}", RequestCheck)
+            return await self._get(f"generate/check/{request_id}", RequestCheck, _waiting(wait))
         except HordeError as error:
             if error.rc != "RequestNotFound":
                 raise
-        return await self._get(f"generate/text/status/{request_id}", RequestCheck)
+        return await self._get(f"generate/text/status/{request_id}", RequestCheck, _waiting(wait))
 
     async def image_status(self, request_id: str) -> ImageStatus:
         return await self._get(f"generate/status/{request_id}", ImageStatus)
@@ -117,6 +120,17 @@ class HttpHorde:
             raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
         return answer.content
 
+    async def events(self, request_id: str) -> AsyncIterator[Event]:
+        """What happens to a request from now on, where this horde is a hordenode; else HordeError with status 404."""
+        timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_S)
+        url = self._http.base_url.join("../node/v1/events")
+        async with self._http.stream("GET", url, params={"request": request_id}, timeout=timeout) as answer:
+            if answer.status_code != 200:
+                await answer.aread()
+                raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
+            async for event in read_events(answer.aiter_lines()):
+                yield event
+
     async def aclose(self) -> None:
         await self._http.aclose()
         await self._files.aclose()
@@ -127,14 +141,16 @@ class HttpHorde:
         return await self._post(path, body, RequestAccepted)
 
     async def _pop(self, path: str, offer: ImagePop | TextPop, kind: type[J], wait: float) -> J:
-        """Pop; when nothing comes, ask again until `wait` is over: a v2 horde has no way to wait."""
+        """Pop; when nothing comes, ask again until `wait` is over. A horde that answers at once cannot wait."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while True:
-            job = await self._post(path, offer, kind)
+            asked, left = loop.time(), max(0.0, until - loop.time())
+            job = await self._post(path, offer, kind, _waiting(left))
             if job.id is not None or loop.time() + POLL_S > until:
                 return job
-            await self._pause(POLL_S)
+            if loop.time() - asked < min(left, POLL_S):
+                await self._pause(POLL_S)
 
     async def _get(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> T:
         """A call that may be repeated: connection trouble is tried again."""
@@ -147,8 +163,8 @@ class HttpHorde:
                 await self._pause(RETRY_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
-    async def _post(self, path: str, body: msgspec.Struct, kind: type[T]) -> T:
-        return await self._send("POST", path, kind, content=msgspec.json.encode(body))
+    async def _post(self, path: str, body: msgspec.Struct, kind: type[T], query: Mapping[str, str] | None = None) -> T:
+        return await self._send("POST", path, kind, content=msgspec.json.encode(body), query=query)
 
     async def _send(
         self,
@@ -161,7 +177,9 @@ class HttpHorde:
     ) -> T:
         headers = _JSON if content is not None else {}
         with _reaching(str(self._http.base_url)):
-            answer = await self._http.request(method, path, content=content, params=query, headers=headers)
+            answer = await self._http.request(
+                method, path, content=content, params=query, headers=headers, timeout=_patience(query)
+            )
         if answer.status_code not in (200, 202):
             raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
         try:
@@ -186,6 +204,17 @@ def api_root(url: str) -> str:
     for ending in ("/api/v2", "/api"):
         base = base.removesuffix(ending)
     return f"{base}/api/v2/"
+
+
+def _waiting(seconds: float) -> dict[str, str] | None:
+    """The query of a long poll; a horde that does not know it answers at once."""
+    return {"wait": f"{seconds:.1f}"} if seconds > 0 else None
+
+
+def _patience(query: Mapping[str, str] | None) -> httpx.Timeout:
+    """The usual timeouts, after what the horde was asked to wait."""
+    wait = float((query or {}).get("wait", 0))
+    return httpx.Timeout(READ_S + wait, connect=CONNECT_S) if wait else TIMEOUT
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hordenode.coordinator.doorbell import Doorbell
-from hordenode.coordinator.line import LaneServed, Line, LineMoved
+from hordenode.coordinator.context import Coordinator
+from hordenode.coordinator.line import LaneServed, LineMoved
 from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, WaitingPrompt
-from hordenode.ops.events import RequestDone
+from hordenode.domain.needs import Needs
+from hordenode.ops.events import JobDone, JobFaulted, JobPopped, RequestDone
 from hordenode.store import alchemy, requests
 from hordenode.store.tx import Tx
 
@@ -23,6 +24,14 @@ class JobStopped:
     """The requester cancelled while this node's own worker holds the job: it may stop at once."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureUsed:
+    """Needs that were not in memory have this id in the store."""
+
+    id: int
+    needs: Needs
 
 
 def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
@@ -40,28 +49,45 @@ def tell_done(tx: Tx, wp: WaitingPrompt) -> None:
         return
     done = alchemy.done_with(tx, wp.id) if wp.kind is Kind.ALCHEMY else wp.id
     if done is not None:
-        tx.emit(RequestDone(id=done))
+        tx.emit(RequestDone(done, wp.user_id))
 
 
-@dataclass(slots=True)
 class Publisher:
     """Where the database delivers events after each commit, on the event loop and in the order of the commits."""
 
-    line: Line
-    doorbell: Doorbell
-    publish: Callable[[object], None]
-    stop_job: Callable[[str], None]
+    def __init__(self, co: Coordinator, publish: Callable[[object], None], stop_job: Callable[[str], None]) -> None:
+        self._co = co
+        self._publish = publish
+        self._stop_job = stop_job
 
     def __call__(self, event: object) -> None:
         if isinstance(event, LaneServed):
-            self.line.apply(event)
+            self._co.line.apply(event)
         elif isinstance(event, LineMoved):
-            self.line.apply(event)
-            if event.wp.n > 0 and not event.gone:
-                self.doorbell.ring(event.wp.kind)
+            self._moved(event)
+        elif isinstance(event, SignatureUsed):
+            self._co.verdicts.learn(event.id, event.needs)
         elif isinstance(event, JobStopped):
-            self.stop_job(event.id)
+            self._stop_job(event.id)
         else:
-            if isinstance(event, RequestDone):
-                self.doorbell.ring(event.id)
-            self.publish(event)
+            self._remember(event)
+            self._co.streams.deliver(event)
+            self._publish(event)
+
+    def _moved(self, event: LineMoved) -> None:
+        co = self._co
+        before = co.line.waiting_of(event.wp.id)
+        co.line.apply(event)
+        co.doorbell.ring(event.wp.id)
+        if event.wp.n > before and not event.gone:
+            co.waiters.summon(event.wp, event.wp.n - before)
+
+    def _remember(self, event: object) -> None:
+        co = self._co
+        if isinstance(event, JobPopped):
+            co.live.popped(event)
+        elif isinstance(event, JobDone | JobFaulted):
+            co.live.ended(event.id)
+            co.doorbell.ring(event.request_id)
+        elif isinstance(event, RequestDone):
+            co.doorbell.ring(event.id)

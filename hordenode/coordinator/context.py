@@ -13,9 +13,12 @@ from hordenode.blobs.signing import UrlSigner
 from hordenode.client.guard import Guard
 from hordenode.coordinator.doorbell import Doorbell
 from hordenode.coordinator.line import Line
+from hordenode.coordinator.live import Live
 from hordenode.coordinator.presence import Presence
 from hordenode.coordinator.specs import Specs
+from hordenode.coordinator.streams import Streams
 from hordenode.coordinator.verdicts import Verdicts
+from hordenode.coordinator.waiters import Waiters
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
 from hordenode.ops.clock import Clock
@@ -69,7 +72,10 @@ class Turns:
 
 @dataclass(slots=True)
 class Coordinator:
-    """The horde that use cases work on. `stopping` refuses new requests while the node shuts down."""
+    """The horde that use cases work on. `stopping` refuses new requests while the node shuts down.
+
+    announce: tells of an event that no transaction brought (coordinator/changes.py); set by whoever builds this.
+    """
 
     db: Database
     clock: Clock
@@ -87,12 +93,17 @@ class Coordinator:
     specs: Specs = field(default_factory=Specs)
     doorbell: Doorbell = field(default_factory=Doorbell)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODED_AT_ONCE))
+    live: Live = field(default_factory=Live)
+    streams: Streams = field(default_factory=Streams)
     stopping: bool = False
+    waiters: Waiters = field(init=False)
     turns: Callable[[], int] = field(init=False)
+    announce: Callable[[object], None] = field(init=False)
     _digests: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.clock).next
+        self.waiters = Waiters(self.verdicts, self.line)
 
     def digest(self, apikey: str) -> bytes:
         """What is stored of an API key."""
@@ -118,6 +129,13 @@ class Coordinator:
         if user is None:
             raise HordeError("InvalidAPIKey")
         return user
+
+    def stop(self) -> None:
+        """Refuse what is new, and answer those who wait."""
+        self.stopping = True
+        self.waiters.close()
+        self.streams.close()
+        self.doorbell.ring_all()
 
     def check_open(self) -> None:
         """Refuses new requests while the node stops."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hordenode.coordinator import prices
+from hordenode.coordinator.changes import SignatureUsed
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import LaneServed, LineMoved
 from hordenode.coordinator.specs import encode_spec
@@ -78,4 +79,7 @@ def _lane(tx: Tx, kind: Kind, user: User, address: str, band: int) -> int:
 def _signature(tx: Tx, co: Coordinator, entry: Entry) -> int:
     needs = needs_of(entry.spec)
     known = co.verdicts.signature(needs)
-    return queue.signature_id(tx, entry.kind, encode_needs(needs)) if known is None else known
+    if known is None:
+        known = queue.signature_id(tx, entry.kind, encode_needs(needs))
+        tx.emit(SignatureUsed(known, needs))
+    return known

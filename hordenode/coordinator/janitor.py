@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hordenode.coordinator import files, sources
-from hordenode.coordinator.changes import advance
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import LaneServed, LineMoved
 from hordenode.coordinator.links import RESULTS, SOURCES, result_key
+from hordenode.coordinator.live import LiveJob
+from hordenode.coordinator.pops import give_back_jobs
 from hordenode.coordinator.submits import fault_job
-from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.spec import ImageSpec
 from hordenode.store import alchemy, jobs, queue, requests, workers
@@ -100,10 +100,7 @@ async def give_back(co: Coordinator) -> int:
 
     def give(tx: Tx) -> int:
         held = jobs.in_process(tx)
-        for job in held:
-            wp = requests.find_any(tx, job.request_id)
-            if wp is not None and jobs.fault(tx, job.id, co.clock.now_ms()):
-                advance(tx, wp, lifecycle.give_back(wp))
+        give_back_jobs(tx, co, held)
         return len(held)
 
     return await co.db.write(give)
@@ -119,6 +116,7 @@ async def rebuild_line(co: Coordinator) -> None:
         return [LaneServed(*row) for row in queue.lanes(tx)], requests.waiting(tx)
 
     co.line.load(*await co.db.read(load))
+    co.live.load(LiveJob(*row) for row in await co.db.read(jobs.live))
 
 
 async def _until_done(co: Coordinator, step: Callable[[Tx], int]) -> int:

@@ -98,6 +98,11 @@ class Line:
             insort(self._lanes.setdefault((wp.kind, wp.lane_id), _Lane()).keys, entry.key)
             insort(self._order[wp.kind], entry.key)
 
+    def waiting_of(self, request_id: str) -> int:
+        """How many jobs of the request are still to be handed out."""
+        entry = self._entries.get(request_id)
+        return 0 if entry is None else entry.n
+
     def waiting_jobs(self, kind: Kind) -> int:
         return self._jobs[kind]
 

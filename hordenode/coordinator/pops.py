@@ -6,8 +6,9 @@ finds nothing changes nothing, and a transaction without changes costs no sync t
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from hordenode.coordinator.line import LaneServed
 from hordenode.coordinator.links import source_url, upload_url
 from hordenode.coordinator.offers import Admitted, admit
 from hordenode.coordinator.presence import Pop
+from hordenode.coordinator.waits import bell
 from hordenode.domain import lifecycle, matching
 from hordenode.domain.entities import Job, JobState, Kind, WaitingPrompt
 from hordenode.domain.forms import FORM_TTL_S, POST_PROCESSORS
@@ -28,7 +30,7 @@ from hordenode.domain.matching import ImageOffer
 from hordenode.domain.payload import image_payload, pick_model, text_payload
 from hordenode.domain.seeds import job_seed
 from hordenode.domain.spec import AlchemySpec, ImageSpec, SourceImage, Spec, TextSpec
-from hordenode.ops.events import JobPopped, WorkerSeen
+from hordenode.ops.events import JobFaulted, JobPopped, WorkerSeen
 from hordenode.protocol.alchemy import AlchemyJob, AlchemyJobForm, AlchemyPop, AlchemySkipped
 from hordenode.protocol.common import JobSourceImage
 from hordenode.protocol.errors import HordeError
@@ -69,9 +71,9 @@ class Found:
         return self.claims[0] if self.claims else None
 
 
-async def pop_image(co: Coordinator, caller: Caller, body: ImagePop) -> ImageJob:
-    """POST /generate/pop."""
-    found = await _pop(co, caller, Kind.IMAGE, body)
+async def pop_image(co: Coordinator, caller: Caller, body: ImagePop, wait: float = 0.0) -> ImageJob:
+    """POST /generate/pop. With `wait`, an answer without a job comes only after so many seconds."""
+    found = await _pop(co, caller, Kind.IMAGE, body, wait)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, ImageSpec):
         return ImageJob(skipped=_skipped(ImageSkipped, found.skipped))
@@ -96,9 +98,9 @@ async def pop_image(co: Coordinator, caller: Caller, body: ImagePop) -> ImageJob
     )
 
 
-async def pop_text(co: Coordinator, caller: Caller, body: TextPop) -> TextJob:
-    """POST /generate/text/pop."""
-    found = await _pop(co, caller, Kind.TEXT, body)
+async def pop_text(co: Coordinator, caller: Caller, body: TextPop, wait: float = 0.0) -> TextJob:
+    """POST /generate/text/pop. With `wait`, an answer without a job comes only after so many seconds."""
+    found = await _pop(co, caller, Kind.TEXT, body, wait)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, TextSpec):
         return TextJob(skipped=_skipped(TextSkipped, found.skipped))
@@ -112,9 +114,9 @@ async def pop_text(co: Coordinator, caller: Caller, body: TextPop) -> TextJob:
     )
 
 
-async def pop_alchemy(co: Coordinator, caller: Caller, body: AlchemyPop) -> AlchemyJob:
+async def pop_alchemy(co: Coordinator, caller: Caller, body: AlchemyPop, wait: float = 0.0) -> AlchemyJob:
     """POST /interrogate/pop."""
-    found = await _pop(co, caller, Kind.ALCHEMY, body)
+    found = await _pop(co, caller, Kind.ALCHEMY, body, wait)
     forms = tuple(_form(co, caller, claim) for claim in found.claims)
     return AlchemyJob(forms=forms or None, skipped=_skipped(AlchemySkipped, found.skipped))
 
@@ -132,11 +134,49 @@ def _form(co: Coordinator, caller: Caller, claim: Claim) -> AlchemyJobForm:
     )
 
 
-async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
+async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop, wait: float) -> Found:
+    """Look once, or until there is something (coordinator/waiters.py)."""
+    if wait <= 0:
+        return await _look(co, caller, kind, body)
+    until = asyncio.get_running_loop().time() + wait
+    with co.waiters.wait(kind) as waiter:
+        while True:
+            summons = waiter.take()
+            found = await _look_or_give_back(co, caller, kind, body)
+            waiter.judge = found.admitted.judge
+            co.waiters.pass_on(summons)
+            left = until - asyncio.get_running_loop().time()
+            if found.claim is not None or co.stopping or not await bell(waiter.heard, left):
+                return found
+
+
+async def _look(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
     found = await co.db.write(lambda tx: _find(tx, co, caller, kind, body))
     admitted = found.admitted
     co.presence.see(admitted.worker, admitted.judge, body, co.clock.now_ms())
     return found
+
+
+async def _look_or_give_back(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
+    """A job for a worker that hung up meanwhile returns to the queue at once."""
+    looking = asyncio.ensure_future(_look(co, caller, kind, body))
+    try:
+        return await asyncio.shield(looking)
+    except asyncio.CancelledError:
+        found = await looking
+        ids = [job_id for claim in found.claims for job_id in claim.ids]
+        if ids:
+            await co.db.write(lambda tx: give_back_jobs(tx, co, [job for i in ids if (job := jobs.find(tx, i))]))
+        raise
+
+
+def give_back_jobs(tx: Tx, co: Coordinator, held: Iterable[Job]) -> None:
+    """Jobs return to the queue and nobody is to blame."""
+    for job in held:
+        wp = requests.find_any(tx, job.request_id)
+        if wp is not None and jobs.fault(tx, job.id, co.clock.now_ms()):
+            advance(tx, wp, lifecycle.give_back(wp))
+            tx.emit(JobFaulted(job.id, wp.id, wp.user_id))
 
 
 def _find(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Found:
@@ -235,7 +275,7 @@ def _claim(
             job_id, wp.id, admitted.worker.id, model, JobState.PROCESSING, caller.in_process, now, now + ttl_s * 1000
         )
         jobs.insert(tx, job)
-        tx.emit(JobPopped(id=job_id, request_id=wp.id, worker_id=admitted.worker.id))
+        tx.emit(JobPopped(job_id, wp.id, wp.user_id, admitted.worker.id))
     turn = co.turns()
     queue.serve(tx, wp.lane_id, turn)
     tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))

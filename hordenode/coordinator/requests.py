@@ -80,7 +80,6 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
         return DryRunAnswer(kudos=kudos.kudos(prices.estimate(co, ask.spec)))
     wp = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
     needs = needs_of(ask.spec)
-    co.verdicts.learn(wp.signature_id, needs)
     co.specs.learn(wp.id, ask.spec)
     served = co.presence.can_serve(ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
     estimate = kudos.kudos(price * ask.spec.n)

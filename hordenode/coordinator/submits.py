@@ -157,7 +157,7 @@ def fault_job(tx: Tx, now_ms: int, job: Job, wp: WaitingPrompt) -> None:
     advance(tx, wp, after)
     if not wp.cancelled:
         workers.count_aborted(tx, job.worker_id)
-    tx.emit(JobFaulted(id=job.id, request_id=wp.id))
+    tx.emit(JobFaulted(job.id, wp.id, wp.user_id))
     tell_done(tx, after)
 
 
@@ -190,7 +190,7 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)
-    tx.emit(JobDone(id=it.job.id, request_id=it.wp.id))
+    tx.emit(JobDone(it.job.id, it.wp.id, it.wp.user_id))
     tell_done(tx, after)
     seconds = max(1, now - it.job.popped_ms) / 1000
     speed = seconds if it.outcome.kind is Kind.ALCHEMY else it.wp.things / seconds

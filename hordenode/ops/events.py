@@ -25,25 +25,33 @@ class RequestDone:
     """Nothing of the request waits or runs any more, or it is given up."""
 
     id: str
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobPopped:
-    """A worker took a job."""
+    """A worker took a job. user_id: whose request it belongs to, here and below."""
 
     id: str
     request_id: str
+    user_id: int
     worker_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """A job made a step; `text` is what a text job wrote since the last event."""
+    """A job made a step.
+
+    `text` is what a text job wrote since the last event; `preview` a small WebP of what an image job has drawn so far.
+    """
 
     id: str
+    request_id: str
+    user_id: int
     step: int
     steps: int
     text: str = ""
+    preview: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class JobDone:
 
     id: str
     request_id: str
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class JobFaulted:
 
     id: str
     request_id: str
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +109,24 @@ class Subscription:
     async def next(self) -> object:
         """The next event; waits for one."""
         while not self._events:
+            await self.stir()
+        return self._events.popleft()
+
+    async def stir(self) -> None:
+        """Wait until there is an event or `wake` was called."""
+        if not self._events:
             self._arrived.clear()
             await self._arrived.wait()
-        return self._events.popleft()
+
+    def wake(self) -> None:
+        """End a `stir` without an event."""
+        self._arrived.set()
+
+    def take(self) -> list[object]:
+        """All events that are there."""
+        events = list(self._events)
+        self._events.clear()
+        return events
 
 
 class EventBus:

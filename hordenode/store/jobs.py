@@ -32,6 +32,11 @@ OVERDUE = statement(
     "jobs.overdue",
     f"SELECT {columns(Job)} FROM jobs WHERE state = 'processing' AND deadline_ms < :now_ms ORDER BY deadline_ms LIMIT :limit",
 )
+LIVE = statement(
+    "jobs.live",
+    "SELECT j.id, j.request_id, w.user_id, j.worker_id FROM jobs j JOIN waiting_prompts w ON w.id = j.request_id"
+    " WHERE j.state = 'processing'",
+)
 IN_PROCESS = statement(
     "jobs.in_process", f"SELECT {columns(Job)} FROM jobs WHERE state = 'processing' AND in_process = 1"
 )
@@ -81,6 +86,11 @@ def running_of(tx: Tx, request_id: str) -> list[Job]:
 def overdue(tx: Tx, now_ms: int, limit: int) -> list[Job]:
     """Jobs in processing whose time is over (contract 8.2)."""
     return [_job(row) for row in tx.all(OVERDUE, now_ms=now_ms, limit=limit)]
+
+
+def live(tx: Tx) -> list[tuple[str, str, int, str]]:
+    """(id, request id, user id, worker id) of all jobs in processing."""
+    return [(row[0], row[1], row[2], row[3]) for row in tx.all(LIVE)]
 
 
 def in_process(tx: Tx) -> list[Job]:

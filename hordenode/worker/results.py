@@ -96,6 +96,13 @@ def encode_webp(picture: Picture, parameters: str = "") -> bytes:
     return out.getvalue()
 
 
+def encode_preview(picture: Picture) -> bytes:
+    """A small picture as WebP, quickly: some hundreds of bytes in a millisecond."""
+    out = io.BytesIO()
+    Image.frombytes("RGB", (picture.width, picture.height), picture.rgb).save(out, "WEBP", quality=60, method=0)
+    return out.getvalue()
+
+
 def image_submit(
     job_id: str, picture: Picture, remarks: tuple[ImageGenMetadata, ...], position: int, batch: int
 ) -> wire_image.ImageSubmit:

@@ -115,7 +115,8 @@ async def open_horde(folder: Path, *, fair: bool = True, seed: int = 0, **rules:
     app = Router(ROUTES, co, ApiSettings(node_name="test:7001:0"))
     transport = httpx.ASGITransport(app=app)
     stopped: list[str] = []
-    forward.append(Publisher(line, co.doorbell, bus.publish, stopped.append))
+    co.announce = Publisher(co, bus.publish, stopped.append)
+    forward.append(co.announce)
     await janitor.give_back(co)
     await janitor.rebuild_line(co)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:

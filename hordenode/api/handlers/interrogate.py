@@ -29,7 +29,7 @@ async def cancel(call: Call, _: None) -> AlchemyStatus:
 
 
 async def pop(call: Call, body: AlchemyPop) -> AlchemyJob:
-    return await pops.pop_alchemy(horde(call), caller_of(call), body)
+    return await pops.pop_alchemy(horde(call), caller_of(call), body, call.query.wait)
 
 
 async def submit_form(call: Call, body: AlchemySubmit) -> SubmitAnswer:

@@ -1,0 +1,127 @@
+"""A running node on real sockets: tokens reach the command line as they come, and a crowd that waits costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from hordenode.client.http import HttpHorde
+from hordenode.protocol.common import RequestAccepted
+from hordenode.protocol.text import TextParams, TextRequest
+from tests.support.aio import run
+from tests.support.node_process import NodeProcess, node_process
+
+WAITING = 1000
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    with node_process(tmp_path_factory.mktemp("tokens") / "data") as started:
+        yield started
+
+
+def test_generate_text_prints_what_a_running_node_writes_as_it_comes(node: NodeProcess) -> None:
+    command = [sys.executable, "-m", "hordenode", "generate", "text", "Once upon a time", "--max-length", "200"]
+    process = subprocess.Popen([*command, "--data-dir", str(node.data_dir)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pieces = []
+    while piece := process.stdout.read1(65536):  # type: ignore[attr-defined]
+        pieces.append(piece)
+    assert process.wait(60) == 0
+    process.stdout.close()
+    assert len(pieces) > 10, "it came as a whole"
+    users = httpx.get(f"{node.url}/api/v2/find_user", headers={"apikey": node.owner_key}).json()
+    assert users["records"]["request"]["text"] == 1
+    assert len(b"".join(pieces).split()) > 20
+
+
+def test_the_pieces_are_the_text(node: NodeProcess) -> None:
+    async def main() -> None:
+        horde = HttpHorde(node.url, node.owner_key)
+        try:
+            accepted = await horde.request_text(
+                TextRequest(prompt="The little boat", params=TextParams(max_length=120))
+            )
+            assert isinstance(accepted, RequestAccepted)
+            text, names = "", []
+            async for event in horde.events(accepted.id):
+                names.append(event.name)
+                if event.name == "snapshot":
+                    text = "".join(job["text"] for job in event.data["jobs"])
+                elif event.name == "job_progress":
+                    text += event.data.get("text", "")
+                elif event.name == "request_done":
+                    break
+            assert names[0] == "snapshot" and names.count("job_progress") > 10
+            assert text == (await horde.text_status(accepted.id)).generations[0].text
+        finally:
+            await horde.aclose()
+
+    run(main())
+
+
+def test_a_picture_shows_itself_before_it_is_done(node: NodeProcess) -> None:
+    async def main() -> None:
+        body = {"prompt": "a boat", "params": {"width": 128, "height": 128, "steps": 20}}
+        async with httpx.AsyncClient(base_url=node.url, headers={"apikey": "0000000000"}, timeout=60) as http:
+            request = (await http.post("/api/v2/generate/async", json=body)).json()["id"]
+        horde = HttpHorde(node.url)
+        try:
+            steps: list[dict[str, Any]] = []
+            async for event in horde.events(request):
+                if event.name == "job_progress":
+                    steps.append(event.data)
+                elif event.name == "request_done":
+                    break
+            assert [event for event in steps if "preview" in event], "no preview"
+            assert steps[-1]["step"] == steps[-1]["steps"] == 20
+        finally:
+            await horde.aclose()
+
+    run(main())
+
+
+def test_a_thousand_waiting_connections_cost_nothing(tmp_path: Path) -> None:
+    async def main(node: NodeProcess) -> None:
+        process = psutil.Process(node.process.pid)
+        body = {"prompt": "x", "models": ["nobody's"], "params": {"max_length": 80}}
+        async with httpx.AsyncClient(base_url=f"{node.url}/api/v2", headers={"apikey": node.owner_key}) as http:
+            request = (await http.post("/generate/text/async", json=body)).json()["id"]
+            path = f"/api/v2/generate/text/status/{request}"
+            crowd = [await _waiting(node, f"{path}?wait=100") for _ in range(WAITING)]
+            await http.get(f"/generate/text/status/{request}")  # by now all of them wait
+            before, began = process.cpu_times(), time.perf_counter()
+            answers = [(await http.get("/status/heartbeat")).status_code for _ in range(50)]
+            spent = process.cpu_times()
+            busy = (spent.user + spent.system) - (before.user + before.system)
+            assert answers == [200] * 50
+            assert busy < 0.5 and time.perf_counter() - began < 2.0, "waiting is not free"
+            await http.delete(f"/generate/text/status/{request}")
+            heads = await asyncio.gather(*(reader.readline() for reader, _ in crowd))
+            assert all(head.startswith(b"HTTP/1.1 200") for head in heads)
+            for _, writer in crowd:
+                writer.close()
+
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    with node_process(tmp_path / "data", "--no-engine") as started:
+        run(main(started))
+
+
+async def _waiting(node: NodeProcess, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has asked and gets no answer yet."""
+    host, port = node.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    await writer.drain()
+    return reader, writer
