@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from hordenode.demo.detector import train_detector
 from hordenode.demo.export_image import export_image
 from hordenode.demo.export_text import export_text
 from hordenode.demo.train_autoencoder import refine_decoder, train_autoencoder
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--text-deep-steps", type=int, default=1000)
     result.add_argument("--layout-steps", type=int, default=500)
     result.add_argument("--denoiser-steps", type=int, default=9000)
+    result.add_argument("--judge-steps", type=int, default=1500)
     result.add_argument("--decoder-steps", type=int, default=500)
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
@@ -69,6 +71,10 @@ def _decoder(options: argparse.Namespace) -> None:
     refine_decoder(options.work, plan)
 
 
+def _judge(options: argparse.Namespace) -> None:
+    train_detector(options.work, Plan(steps=options.judge_steps, rate=1.5e-3, cooldown=0.6))
+
+
 def _export(options: argparse.Namespace) -> None:
     export_text(options.work, options.target / "text")
     export_image(options.work, options.target / "image", options.pictures)
@@ -80,6 +86,7 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "text-deep": _text_deep,
     "image": _image,
     "decoder": _decoder,
+    "judge": _judge,
     "export": _export,
 }
 
