@@ -20,6 +20,7 @@ from hordenode.demo.train_autoencoder import refine_decoder, train_autoencoder
 from hordenode.demo.train_image import train_image
 from hordenode.demo.train_text import train_text, train_text_deep
 from hordenode.demo.training import PAUSE_FILE_VARIABLE, Plan
+from hordenode.demo.upscaler import export_upscaler, train_upscaler
 
 MODELS = Path(__file__).parent / "models"
 
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--layout-steps", type=int, default=500)
     result.add_argument("--denoiser-steps", type=int, default=9000)
     result.add_argument("--judge-steps", type=int, default=1500)
+    result.add_argument("--upscaler-steps", type=int, default=600)
     result.add_argument("--decoder-steps", type=int, default=500)
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
@@ -71,13 +73,24 @@ def _decoder(options: argparse.Namespace) -> None:
     refine_decoder(options.work, plan)
 
 
+def _upscaler(options: argparse.Namespace) -> None:
+    train_upscaler(options.work, Plan(steps=options.upscaler_steps, rate=2e-3, cooldown=0.6))
+
+
 def _judge(options: argparse.Namespace) -> None:
     train_detector(options.work, Plan(steps=options.judge_steps, rate=1.5e-3, cooldown=0.6))
 
 
-def _export(options: argparse.Namespace) -> None:
+def _export_text(options: argparse.Namespace) -> None:
     export_text(options.work, options.target / "text")
+
+
+def _export_image(options: argparse.Namespace) -> None:
     export_image(options.work, options.target / "image", options.pictures)
+
+
+def _export_upscaler(options: argparse.Namespace) -> None:
+    export_upscaler(options.work, options.target / "upscaler")
 
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -87,7 +100,10 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "image": _image,
     "decoder": _decoder,
     "judge": _judge,
-    "export": _export,
+    "upscaler": _upscaler,
+    "export-text": _export_text,
+    "export-image": _export_image,
+    "export-upscaler": _export_upscaler,
 }
 
 
