@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--layout-steps", type=int, default=500)
     result.add_argument("--denoiser-steps", type=int, default=9000)
     result.add_argument("--judge-steps", type=int, default=1500)
-    result.add_argument("--upscaler-steps", type=int, default=600)
+    result.add_argument("--upscaler-steps", type=int, default=1500)
     result.add_argument("--decoder-steps", type=int, default=500)
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
@@ -74,7 +74,7 @@ def _decoder(options: argparse.Namespace) -> None:
 
 
 def _upscaler(options: argparse.Namespace) -> None:
-    train_upscaler(options.work, Plan(steps=options.upscaler_steps, rate=2e-3, cooldown=0.6))
+    train_upscaler(options.work, Plan(steps=options.upscaler_steps, rate=3e-3, cooldown=0.6))
 
 
 def _judge(options: argparse.Namespace) -> None:
