@@ -76,6 +76,9 @@ def image(prompt: str, output: Path, horde: str | None, key: str | None, **optio
     check_output(output)
     seed, model = run(_image(where, ask, output))
     click.echo(f"{output}  (model {model}, seed {seed})")
+    about = _about(where, model)
+    if about:
+        click.echo(f"{model} knows {about}.", err=True)
 
 
 @generate.command()
@@ -94,6 +97,14 @@ def text(prompt: str, horde: str | None, key: str | None, **options: Any) -> Non
 
     where = Where(settings_for(options.pop("config"), options.pop("data_dir")), horde, key)
     run(_text(where, TextAsk(prompt, **options)))
+
+
+def _about(where: Where, model: str) -> str:
+    """What a model of our own catalog knows, in one line; nothing for a model of another horde."""
+    from hordenode.catalog import load_catalog
+
+    known = None if where.horde else load_catalog(where.settings.data_dir).image.get(model)
+    return known.about if known else ""
 
 
 def parse_size(size: str) -> tuple[int, int]:
