@@ -71,7 +71,7 @@ def train_detector(folder: Path, plan: Plan) -> None:
     def loss(random: torch.Generator) -> Tensor:
         seeds = torch.randint(SEEDS, (BATCH,), generator=random)
         pictures = [draw_picture(FIRST_SEED + seed, SIDE) for seed in seeds.tolist()]
-        pixels = _worn(to_tensor(np.stack([picture.pixels for picture in pictures])), random)
+        pixels = worn(to_tensor(np.stack([picture.pixels for picture in pictures])), random)
         target = torch.from_numpy(np.stack([target_map(picture.items) for picture in pictures]))
         with half_precision():
             seen = model(pixels)
@@ -98,7 +98,7 @@ def export_detector(model: Detector, file: Path) -> None:
     onnx.save(store_half(onnx.load(str(file))), str(file))
 
 
-def _worn(pixels: Tensor, random: torch.Generator) -> Tensor:
+def worn(pixels: Tensor, random: torch.Generator) -> Tensor:
     """Make pictures a little blurred and noisy, as those of a model are."""
     share = torch.rand(len(pixels), 1, 1, 1, generator=random)
     soft = F.avg_pool2d(F.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, stride=1)

@@ -87,7 +87,7 @@ def export_image(folder: Path, target: Path, pictures: int) -> None:
     statistics = data["mean"], data["deviation"]
     for part in _parts(model, auto, statistics, tokenizer.get_vocab_size()):
         export_part(part, target)
-    _write_tokenizer(tokenizer, target / "tokenizer")
+    write_tokenizer(tokenizer, target / "tokenizer")
     _write_json(target / "scheduler" / "scheduler_config.json", SCHEDULER_CONFIG)
     _write_json(target / "model_index.json", _index())
     print(f"image model of {steps} steps exported", flush=True)
@@ -202,7 +202,8 @@ def compare(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> float:
     return worst
 
 
-def _write_tokenizer(tokenizer: Tokenizer, target: Path) -> None:
+def write_tokenizer(tokenizer: Tokenizer, target: Path) -> None:
+    """Write tokenizer.json and its configuration, with start and end around every text."""
     target.mkdir(parents=True, exist_ok=True)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{START} $A {END}",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from hordenode.demo.captioner import export_captioner, train_captioner
 from hordenode.demo.detector import train_detector
 from hordenode.demo.export_image import export_image
 from hordenode.demo.export_text import export_text
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--denoiser-steps", type=int, default=9000)
     result.add_argument("--judge-steps", type=int, default=1500)
     result.add_argument("--upscaler-steps", type=int, default=1500)
+    result.add_argument("--captioner-steps", type=int, default=4000)
     result.add_argument("--decoder-steps", type=int, default=500)
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
@@ -77,6 +79,10 @@ def _upscaler(options: argparse.Namespace) -> None:
     train_upscaler(options.work, Plan(steps=options.upscaler_steps, rate=3e-3, cooldown=0.6))
 
 
+def _captioner(options: argparse.Namespace) -> None:
+    train_captioner(options.work, Plan(steps=options.captioner_steps, rate=1e-3, cooldown=0.6))
+
+
 def _judge(options: argparse.Namespace) -> None:
     train_detector(options.work, Plan(steps=options.judge_steps, rate=1.5e-3, cooldown=0.6))
 
@@ -93,6 +99,10 @@ def _export_upscaler(options: argparse.Namespace) -> None:
     export_upscaler(options.work, options.target / "upscaler")
 
 
+def _export_captioner(options: argparse.Namespace) -> None:
+    export_captioner(options.work, options.target / "captioner")
+
+
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "autoencoder": _autoencoder,
     "text": _text,
@@ -101,9 +111,11 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "decoder": _decoder,
     "judge": _judge,
     "upscaler": _upscaler,
+    "captioner": _captioner,
     "export-text": _export_text,
     "export-image": _export_image,
     "export-upscaler": _export_upscaler,
+    "export-captioner": _export_captioner,
 }
 
 
