@@ -23,6 +23,8 @@ END_ID = 0
 # An upper bound: our texts have fewer different words than would fill it.
 VOCABULARY = 2048
 CONTEXT = 2048
+# Targets that the loss leaves out, as torch marks them.
+IGNORED = -100
 # The small model learns most of it; the deep one starts from it, with layers in between that change nothing at first.
 LAYERS, DEEP_LAYERS = 5, 13
 SMALL, DEEP = "text.pt", "text-deep.pt"
@@ -75,17 +77,22 @@ def train_tokenizer(documents: int) -> Tokenizer:
 
 
 def build_corpus(tokenizer: Tokenizer, seeds: range) -> Corpus:
-    """Write and encode the documents of these seeds."""
+    """Write and encode the documents of these seeds.
+
+    What a user says is no target: the model need not learn to ask, and questions are the least predictable part.
+    """
     tokens: list[int] = []
     targets: list[int] = []
     starts: list[int] = []
     for seed in seeds:
-        ids, ends = [END_ID], []
+        ids, following, ends = [END_ID], list[int](), list[int]()
         for passage in document(seed):
-            ids += tokenizer.encode(passage.text).ids
+            encoded = tokenizer.encode(passage.text).ids
+            ids += encoded
+            following += encoded if passage.ends else [IGNORED] * len(encoded)
             if passage.ends:
                 ends.append(len(ids) - 1)
-        following = [*ids[1:], END_ID]
+        following.append(END_ID)
         for place in ends:
             # A conversation goes on here, but the model shall stop: the next turn is the user's.
             following[place] = END_ID
@@ -96,7 +103,7 @@ def build_corpus(tokenizer: Tokenizer, seeds: range) -> Corpus:
 
 
 def text_loss(model: LlamaForCausalLM, tokens: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean cross-entropy in nats per token; tokens and targets are [B, S]."""
+    """Return the mean cross-entropy in nats per token that is a target; tokens and targets are [B, S]."""
     with half_precision():
         logits = model(tokens).logits
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
