@@ -48,6 +48,23 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """[limits]"""
+
+    per_address: int = option(6000, "Requests a minute from one address; 0 means any number.")
+    per_key: int = option(12_000, "Requests a minute with one API key; 0 means any number.")
+    exempt: tuple[str, ...] = option(("127.0.0.0/8", "::1/128"), "Networks to which these limits do not apply.")
+    in_flight: int = option(1000, "Requests that are answered at once; more are told to come back (503).")
+    backlog: int = option(4000, "Writes that may wait for the disk before new requests are told to come back (503).")
+    connections: int = option(8192, "Connections open at once.")
+    connections_each: int = option(1024, "Connections open at once from one address that is not exempt.")
+    head_seconds: float = option(15.0, "Time that a client gets to send the head of a request.")
+    stall_seconds: float = option(60.0, "Time after which a client that neither sends nor takes anything is dropped.")
+    streams: int = option(1000, "Followers of the event stream at once.")
+    streams_each: int = option(32, "Followers of the event stream at once with one key, or from one address without.")
+
+
+@dataclass(frozen=True, slots=True)
 class DataSettings:
     """[data]"""
 
@@ -137,6 +154,16 @@ class LogSettings:
 
     level: str = option("info", "How much to log.", choices=("debug", "info", "warning", "error"))
     format: str = option("text", "text for people, json for machines.", choices=("text", "json"))
+    requests: bool = option(False, "Whether each HTTP request is logged, with its time and id.")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """[metrics]"""
+
+    allow: tuple[str, ...] = option(
+        ("127.0.0.0/8", "::1/128"), "Networks that may read /metrics; from others it takes an admin's key."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +171,7 @@ class Settings:
     """All sections. Components receive only theirs."""
 
     server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
     data: DataSettings = DataSettings()
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()
@@ -153,6 +181,7 @@ class Settings:
     worker: WorkerSettings = WorkerSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @property
     def data_dir(self) -> Path:

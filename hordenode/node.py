@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hordenode import instruments
 from hordenode.api.route import ApiSettings
 from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
@@ -33,6 +34,7 @@ from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
+from hordenode.coordinator.streams import Streams
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import OWNER_ID, User
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
@@ -41,6 +43,8 @@ from hordenode.engine.jobs import Progress
 from hordenode.ops.clock import SystemClock
 from hordenode.ops.events import EventBus, JobProgress, WorkerSeen
 from hordenode.ops.ids import RandomIds
+from hordenode.ops.metrics import Metrics
+from hordenode.ops.networks import Networks
 from hordenode.ops.supervisor import Periodic, Supervisor
 from hordenode.server import HttpServer, on_signals
 from hordenode.store import users as user_rows
@@ -108,9 +112,10 @@ class Node:
         await ensure_owner(self.coordinator, self.owner_key_file)
         await janitor.give_back(self.coordinator)
         await janitor.rebuild_line(self.coordinator)
-        self.app = Router(ROUTES, self.coordinator, self._api_settings())
+        self.app = Router(ROUTES, self.coordinator, self._api_settings(), self.coordinator.metrics)
         self.local = LocalHorde(self.coordinator, OWNER_ID, AGENT)
         self._generator = Generator(self.local, self.bus)
+        instruments.attach(self.coordinator, self._supervisor, self.data_dir / DATABASE)
         for task in self._periodic_tasks():
             self._supervisor.periodic(task)
         if self.settings.engine.enabled:
@@ -138,7 +143,8 @@ class Node:
         Raises PortInUse. The server goes on answering until the node is closed, so that jobs can finish.
         """
         server = self.settings.server
-        self._server = HttpServer(self.app, server.host, server.port)
+        self._server = HttpServer(self.app, server.host, server.port, self.settings.limits)
+        instruments.attach_server(self.coordinator, self._server)
         self.url = await self._server.start()
         self._lock.update(self.url)
         if self._told_to_stop.is_set():
@@ -189,6 +195,8 @@ class Node:
             public_url=server.public_url,
             trusted_proxies=server.trusted_proxies,
             max_body=server.max_body_mb * 2**20,
+            limits=self.settings.limits,
+            access_log=self.settings.log.requests,
         )
 
     def _periodic_tasks(self) -> list[Periodic]:
@@ -252,7 +260,8 @@ class Node:
 
     def _progress(self, progress: Progress) -> None:
         preview = encode_preview(progress.preview) if progress.preview is not None else b""
-        watch.report(self.coordinator, progress.id, progress.step, progress.steps, text=progress.text, preview=preview)
+        co = self.coordinator
+        watch.report(co, progress.id, progress.step, progress.steps, text=progress.text, preview=preview, here=True)
 
     def _stop_job(self, job_id: str) -> None:
         for worker in self._workers:
@@ -289,7 +298,10 @@ async def open_coordinator(
     await asyncio.to_thread(migrate, path)
     secret = load_secret(data_dir / SECRET_FILE)
     forward: list[Callable[[object], None]] = []
-    db = await Database.open(path, synchronous=settings.store.synchronous, publish=lambda event: forward[0](event))
+    metrics = Metrics()
+    db = await Database.open(
+        path, synchronous=settings.store.synchronous, publish=lambda event: forward[0](event), metrics=metrics
+    )
     coordinator = Coordinator(
         db=db,
         clock=SystemClock(),
@@ -304,7 +316,11 @@ async def open_coordinator(
             anonymous=settings.horde.anonymous,
             kudos=settings.horde.kudos,
             max_upload=settings.server.max_body_mb * 2**20,
+            backlog=settings.limits.backlog,
+            metrics_allow=Networks(settings.metrics.allow),
         ),
+        metrics=metrics,
+        streams=Streams(most=settings.limits.streams, most_each=settings.limits.streams_each),
         guard=make_guard(settings.outgoing),
         line=line,
     )

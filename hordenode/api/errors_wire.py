@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hordenode.api.limits import TooManyRequests
 from hordenode.api.route import Reply
 from hordenode.protocol.errors import HordeError, PlainError
 
@@ -20,4 +21,5 @@ def crash(error: Exception) -> HordeError:
 def error_reply(error: HordeError) -> Reply:
     """The answer to a request that was refused."""
     headers = () if error.retry_after is None else (("Retry-After", str(error.retry_after)),)
-    return Reply(error.status, error.body(), headers)
+    limits = error.headers if isinstance(error, TooManyRequests) else ()
+    return Reply(error.status, error.body(), (*headers, *limits))

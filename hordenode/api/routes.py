@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hordenode.api.handlers import blobs, events, generate, interrogate, kudos, people, status
+from hordenode.api.handlers import blobs, events, generate, interrogate, kudos, metrics, people, status
 from hordenode.api.route import Auth, RawRoute, Route
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
@@ -55,6 +55,7 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("GET", f"{V2}/status/models/{{model_name:path}}", status.model, answers=(list[ActiveModel],)),
     Route("GET", "/.well-known/serviceinfo", status.serviceinfo),
     RawRoute("GET", f"{NODE}/events", events.stream),
+    RawRoute("GET", "/metrics", metrics.scrape),
     RawRoute("PUT", "/blobs/{bucket}/{key}", blobs.upload),
     RawRoute("GET", "/blobs/{bucket}/{key}", blobs.download),
     RawRoute("HEAD", "/blobs/{bucket}/{key}", blobs.download),

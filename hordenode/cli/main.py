@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
     "models": ("hordenode.cli.models", "models", "Models that this node can run."),
     "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
+    "metrics": ("hordenode.cli.metrics", "metrics", "Explain the metrics of a node; print a Grafana dashboard."),
     "doctor": ("hordenode.cli.doctor", "doctor", "Check this machine: engine, memory, data directory, port."),
 }
 

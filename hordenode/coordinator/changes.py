@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hordenode.coordinator.context import Coordinator
+from hordenode.coordinator.counts import Counts
 from hordenode.coordinator.line import LaneServed, LineMoved
 from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, WaitingPrompt
@@ -59,6 +60,7 @@ class Publisher:
         self._co = co
         self._publish = publish
         self._stop_job = stop_job
+        self._count = Counts(co.metrics)
 
     def __call__(self, event: object) -> None:
         if isinstance(event, LaneServed):
@@ -71,6 +73,7 @@ class Publisher:
             self._stop_job(event.id)
         else:
             self._remember(event)
+            self._count(event)
             self._co.streams.deliver(event)
             self._publish(event)
 

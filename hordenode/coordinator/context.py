@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from hordenode.blobs.base import BlobStore
@@ -23,6 +23,8 @@ from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
 from hordenode.ops.clock import Clock
 from hordenode.ops.ids import Ids
+from hordenode.ops.metrics import Metrics
+from hordenode.ops.networks import Networks
 from hordenode.protocol.common import UNKNOWN_AGENT
 from hordenode.protocol.errors import HordeError, PlainError
 from hordenode.store import users as user_rows
@@ -56,6 +58,8 @@ class Rules:
     anonymous: bool = True
     kudos: bool = True
     max_upload: int = 20 * 2**20
+    backlog: int = 4000
+    metrics_allow: Container[str] = Networks(("127.0.0.0/8", "::1/128"))
 
 
 class Turns:
@@ -87,6 +91,7 @@ class Coordinator:
     text_sizes: dict[str, float]
     rules: Rules = field(default_factory=Rules)
     guard: Guard = field(default_factory=Guard)
+    metrics: Metrics = field(default_factory=Metrics)
     presence: Presence = field(default_factory=Presence)
     line: Line = field(default_factory=Line)
     verdicts: Verdicts = field(default_factory=Verdicts)
@@ -138,6 +143,8 @@ class Coordinator:
         self.doorbell.ring_all()
 
     def check_open(self) -> None:
-        """Refuses new requests while the node stops."""
+        """Refuses new requests while the node stops, and while more waits for the disk than it takes soon."""
         if self.stopping:
             raise PlainError(503, "This node is shutting down. Try again in a moment.", retry_after=5)
+        if self.db.waiting > self.rules.backlog:
+            raise PlainError(503, "The horde is overloaded. Try again in a moment.", retry_after=2)

@@ -16,6 +16,7 @@ class LiveJob:
     request_id: str
     user_id: int
     worker_id: str
+    kind: str
     step: int = 0
     steps: int = 0
     text: str = ""
@@ -36,7 +37,7 @@ class Live:
         self._jobs = {job.id: job for job in jobs}
 
     def popped(self, event: JobPopped) -> None:
-        self._jobs[event.id] = LiveJob(event.id, event.request_id, event.user_id, event.worker_id)
+        self._jobs[event.id] = LiveJob(event.id, event.request_id, event.user_id, event.worker_id, event.kind)
 
     def ended(self, job_id: str) -> None:
         self._jobs.pop(job_id, None)
@@ -47,14 +48,9 @@ class Live:
     def of_request(self, request_id: str) -> Iterator[LiveJob]:
         return (job for job in self._jobs.values() if job.request_id == request_id)
 
-    def progress(
-        self, job_id: str, step: int, steps: int, *, text: str = "", preview: bytes = b""
-    ) -> JobProgress | None:
-        """Note a step; the event that tells of it, None for a job that does not run (any more)."""
-        job = self._jobs.get(job_id)
-        if job is None:
-            return None
+    def progress(self, job: LiveJob, step: int, steps: int, *, text: str = "", preview: bytes = b"") -> JobProgress:
+        """Note a step; the event that tells of it."""
         job.step, job.steps = step, steps
         job.text += text
         job.preview = preview or job.preview
-        return JobProgress(job_id, job.request_id, job.user_id, step, steps, text, preview)
+        return JobProgress(job.id, job.request_id, job.user_id, step, steps, text, preview)

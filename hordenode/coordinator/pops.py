@@ -275,7 +275,7 @@ def _claim(
             job_id, wp.id, admitted.worker.id, model, JobState.PROCESSING, caller.in_process, now, now + ttl_s * 1000
         )
         jobs.insert(tx, job)
-        tx.emit(JobPopped(job_id, wp.id, wp.user_id, admitted.worker.id))
+        tx.emit(JobPopped(job_id, wp.id, wp.user_id, admitted.worker.id, wp.kind, now - wp.created_ms))
     turn = co.turns()
     queue.serve(tx, wp.lane_id, turn)
     tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))

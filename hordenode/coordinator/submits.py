@@ -190,7 +190,7 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)
-    tx.emit(JobDone(it.job.id, it.wp.id, it.wp.user_id))
+    tx.emit(JobDone(it.job.id, it.wp.id, it.wp.user_id, it.wp.kind, now - it.job.popped_ms))
     tell_done(tx, after)
     seconds = max(1, now - it.job.popped_ms) / 1000
     speed = seconds if it.outcome.kind is Kind.ALCHEMY else it.wp.things / seconds

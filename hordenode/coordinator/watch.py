@@ -14,6 +14,7 @@ from hordenode.coordinator.progress import request_check
 from hordenode.coordinator.streams import topics_for
 from hordenode.domain import kudos
 from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
+from hordenode.ops import metric_names as names
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.events import FollowedJob, FollowedRequest, Queued, SeenWorker, Snapshot
 from hordenode.store import jobs, ledger, requests
@@ -76,11 +77,19 @@ async def snapshot(co: Coordinator, it: Viewer) -> Snapshot:
     )
 
 
-def report(co: Coordinator, job_id: str, step: int, steps: int, *, text: str = "", preview: bytes = b"") -> None:
-    """A running job made a step; see ops/events.py. Without effect for a job that does not run."""
-    event = co.live.progress(job_id, step, steps, text=text, preview=preview)
-    if event is not None:
-        co.announce(event)
+def report(
+    co: Coordinator, job_id: str, step: int, steps: int, *, text: str = "", preview: bytes = b"", here: bool = False
+) -> None:
+    """A running job made a step; see ops/events.py. Without effect for a job that does not run.
+
+    here: on this node's own engine.
+    """
+    job = co.live.get(job_id)
+    if job is None:
+        return
+    if here:
+        co.metrics.counter(names.ENGINE_STEPS, job.kind).add(max(0, step - job.step))
+    co.announce(co.live.progress(job, step, steps, text=text, preview=preview))
 
 
 def _read(tx: Tx, it: Viewer) -> tuple[list[tuple[WaitingPrompt, list[Job]]], int | None]:

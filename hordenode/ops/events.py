@@ -30,12 +30,14 @@ class RequestDone:
 
 @dataclass(frozen=True, slots=True)
 class JobPopped:
-    """A worker took a job. user_id: whose request it belongs to, here and below."""
+    """A worker took a job. user_id: whose request it belongs to, here and below; waited_ms: since it was asked for."""
 
     id: str
     request_id: str
     user_id: int
     worker_id: str
+    kind: str
+    waited_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,13 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True)
 class JobDone:
-    """A job's result is stored."""
+    """A job's result is stored. ran_ms: since a worker took it."""
 
     id: str
     request_id: str
     user_id: int
+    kind: str
+    ran_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,14 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import aiosqlite
 
-from hordenode.store.errors import StoreClosed, store_error
+from hordenode.ops import metric_names as names
+from hordenode.ops.metrics import Metrics
+from hordenode.store.errors import StoreClosed, StoreError, store_error
 from hordenode.store.journal import use_wal
 from hordenode.store.tx import Tx
 from hordenode.store.writer import Function, Outcome, Writer, run_read
@@ -106,11 +109,18 @@ def _set_up(connection: sqlite3.Connection, synchronous: str, *, read_only: bool
 class _Queue:
     """Functions that wait to be written. Whatever has gathered while one batch was committed is the next one."""
 
-    def __init__(self, writer: Writer, publish: Callable[[object], None]) -> None:
+    def __init__(self, writer: Writer, publish: Callable[[object], None], metrics: Metrics) -> None:
         self._writer = writer
         self._publish = publish
+        self._sizes = metrics.histogram(names.WRITE_BATCH)
+        self._seconds = metrics.histogram(names.WRITE_SECONDS)
+        self._errors = metrics.counter(names.WRITE_ERRORS)
         self._waiting: deque[tuple[Function, asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def length(self) -> int:
+        return len(self._waiting)
 
     def add(self, function: Function) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -131,10 +141,14 @@ class _Queue:
             self._task = None
 
     async def _outcomes(self, functions: list[Function]) -> list[Outcome]:
+        began = perf_counter()
         try:
-            return await self._writer.run(functions)
+            outcomes = await self._writer.run(functions)
         except Exception as error:
-            return [Outcome(error=error) for _ in functions]
+            outcomes = [Outcome(error=error) for _ in functions]
+        self._seconds.observe(perf_counter() - began)
+        self._sizes.observe(len(outcomes))
+        return outcomes
 
     def _settle(self, batch: list[tuple[Function, asyncio.Future[Any]]], outcomes: list[Outcome]) -> None:
         """Events go out before the callers run on, so that they find the memory in step with the commit."""
@@ -144,6 +158,7 @@ class _Queue:
             if future.done():
                 continue  # its caller was cancelled; what it wrote stays written
             if outcome.error is not None:
+                self._errors.value += isinstance(outcome.error, StoreError)
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.result)
@@ -164,11 +179,18 @@ class _Queue:
 class Database:
     """Open with `await Database.open(path)`; migrations are store/migrate.py's."""
 
-    def __init__(self, writer: Connection, reader: Connection, publish: Callable[[object], None]) -> None:
+    def __init__(
+        self, writer: Connection, reader: Connection, publish: Callable[[object], None], metrics: Metrics
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._closed = False
-        self._queue = _Queue(Writer(writer.raw, writer.hop), publish)
+        self._queue = _Queue(Writer(writer.raw, writer.hop), publish, metrics)
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for their batch."""
+        return self._queue.length
 
     @classmethod
     async def open(
@@ -177,6 +199,7 @@ class Database:
         *,
         synchronous: str = "FULL",
         publish: Callable[[object], None] = lambda event: None,
+        metrics: Metrics | None = None,
     ) -> Database:
         """Open the file for writing and reading; `publish` gets the events of committed writes, on the event loop.
 
@@ -192,7 +215,7 @@ class Database:
             for connection in opened:
                 await connection.close()
             raise
-        return cls(opened[0], opened[1], publish)
+        return cls(opened[0], opened[1], publish, metrics or Metrics())
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
         """Run fn in a transaction; returns its result after COMMIT. A queued write finishes though its caller is cancelled."""

@@ -34,7 +34,7 @@ OVERDUE = statement(
 )
 LIVE = statement(
     "jobs.live",
-    "SELECT j.id, j.request_id, w.user_id, j.worker_id FROM jobs j JOIN waiting_prompts w ON w.id = j.request_id"
+    "SELECT j.id, j.request_id, w.user_id, j.worker_id, w.kind FROM jobs j JOIN waiting_prompts w ON w.id = j.request_id"
     " WHERE j.state = 'processing'",
 )
 IN_PROCESS = statement(
@@ -88,9 +88,9 @@ def overdue(tx: Tx, now_ms: int, limit: int) -> list[Job]:
     return [_job(row) for row in tx.all(OVERDUE, now_ms=now_ms, limit=limit)]
 
 
-def live(tx: Tx) -> list[tuple[str, str, int, str]]:
-    """(id, request id, user id, worker id) of all jobs in processing."""
-    return [(row[0], row[1], row[2], row[3]) for row in tx.all(LIVE)]
+def live(tx: Tx) -> list[tuple[str, str, int, str, str]]:
+    """(id, request id, user id, worker id, kind) of all jobs in processing."""
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in tx.all(LIVE)]
 
 
 def in_process(tx: Tx) -> list[Job]:

@@ -25,6 +25,7 @@ from hordenode.domain.baselines import Baselines
 from hordenode.ops.clock import ManualClock
 from hordenode.ops.events import EventBus
 from hordenode.ops.ids import SeededIds
+from hordenode.ops.metrics import Metrics
 from hordenode.store import ledger
 from hordenode.store import users as user_rows
 from hordenode.store.database import Database
@@ -93,13 +94,16 @@ class Horde:
 
 
 @asynccontextmanager
-async def open_horde(folder: Path, *, fair: bool = True, seed: int = 0, **rules: Any) -> AsyncIterator[Horde]:
+async def open_horde(
+    folder: Path, *, fair: bool = True, seed: int = 0, api: ApiSettings | None = None, **rules: Any
+) -> AsyncIterator[Horde]:
     """A horde on `folder`; opening the same folder again continues it."""
     folder.mkdir(parents=True, exist_ok=True)
     migrate(folder / "hordenode.db")
     clock, bus, line = ManualClock(), EventBus(), Line(fair=fair)
     forward: list[Any] = []
-    db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event))
+    metrics = Metrics()
+    db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event), metrics=metrics)
     co = Coordinator(
         db=db,
         clock=clock,
@@ -110,9 +114,10 @@ async def open_horde(folder: Path, *, fair: bool = True, seed: int = 0, **rules:
         baselines=Baselines({"stable_diffusion": "stable diffusion 1"}),
         text_sizes={},
         rules=Rules(fair=fair, **rules),
+        metrics=metrics,
         line=line,
     )
-    app = Router(ROUTES, co, ApiSettings(node_name="test:7001:0"))
+    app = Router(ROUTES, co, api or ApiSettings(node_name="test:7001:0"), metrics)
     transport = httpx.ASGITransport(app=app)
     stopped: list[str] = []
     co.announce = Publisher(co, bus.publish, stopped.append)
