@@ -83,6 +83,7 @@ def explained(command: F) -> F:
 
 def explain(error: Exception) -> Failure | None:
     """The failure that an exception stands for; None for a bug. Imports what has been imported already at this point."""
+    from hordenode.backup import BackupError
     from hordenode.catalog import CatalogError
     from hordenode.client.base import Unreachable
     from hordenode.embedding import GenerationFailed
@@ -99,6 +100,7 @@ def explain(error: Exception) -> Failure | None:
     if isinstance(error, Unreachable):
         return Failure(str(error), UNREACHABLE)
     known = (
+        BackupError,
         CatalogError,
         LibraryError,
         GenerationFailed,

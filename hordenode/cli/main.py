@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
     "models": ("hordenode.cli.models", "models", "Models that this node can run."),
     "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
+    "backup": ("hordenode.cli.backup", "backup", "Write the whole horde into one file, while it runs."),
+    "restore": ("hordenode.cli.backup", "restore", "Make a horde what a backup holds."),
     "metrics": ("hordenode.cli.metrics", "metrics", "Explain the metrics of a node; print a Grafana dashboard."),
     "doctor": ("hordenode.cli.doctor", "doctor", "Check this machine: engine, memory, data directory, port."),
 }
