@@ -45,6 +45,10 @@ class Batches(Protocol):
         """Whether there is anything to do."""
         ...
 
+    def prepare(self, job: TextJob) -> TextJob:
+        """The job with a prompt in place of its messages. On any thread. Raises EngineError."""
+        ...
+
     def add(self, job: TextJob) -> None:
         """Take a job in with the next step."""
         ...

@@ -101,16 +101,32 @@ class Engine:
                 raise ValueError(f"a job with id {job.id!r} is already there")
             ticket = _Ticket(job, self._loop.create_future(), progress)
             self._tickets[job.id] = ticket
-            if self._texts is not None and isinstance(job, TextJob):
-                self._orders.append(job)
-            else:
+            if self._texts is None or not isinstance(job, TextJob):
                 self._scheduler.add(job)
+            elif not job.messages:
+                self._orders.append(job)
             self._wake.notify_all()
         try:
+            if self._texts is not None and isinstance(job, TextJob) and job.messages:
+                await self._converse(self._texts, job, ticket)
             return await ticket.future
         finally:
             if ticket.future.cancelled():
                 self.cancel(job.id)
+
+    async def _converse(self, texts: Batches, job: TextJob, ticket: _Ticket) -> None:
+        """Order a text whose prompt a template has still to make, meanwhile the others go on."""
+        try:
+            prepared = await asyncio.to_thread(texts.prepare, job)
+        except BaseException:
+            with self._wake:
+                if self._tickets.get(job.id) is ticket:
+                    del self._tickets[job.id]
+            raise
+        with self._wake:
+            if self._tickets.get(job.id) is ticket:
+                self._orders.append(prepared)
+                self._wake.notify_all()
 
     def cancel(self, job_id: str) -> bool:
         """Stop a job within a step; False when there is none of this id. Its `generate` raises JobCancelled."""

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from hordenode.catalog import Catalog, ImageModel, TextModel
@@ -22,12 +23,14 @@ from hordenode.engine.jobs import (
     ModelInfo,
     ProviderReport,
     Result,
+    TextJob,
     UnknownModel,
 )
 from hordenode.engine.memory import available_mb
 from hordenode.engine.residency import Residency
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.batches import TextBatches
+from hordenode.engine.text.chat import Chats
 from hordenode.engine.text.pipeline import TextPipeline
 
 log = logging.getLogger("hordenode.engine")
@@ -48,7 +51,8 @@ class OnnxBackend:
         self._safety: Safety | None = None
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
         self._loading = threading.Lock()  # images and texts run on a thread each
-        self.texts = TextBatches(self._text_pipeline)
+        self._chats = Chats()
+        self.texts = TextBatches(self._text_pipeline, self._prepared)
 
     def models(self) -> tuple[ModelInfo, ...]:
         image = [
@@ -81,10 +85,11 @@ class OnnxBackend:
             assert isinstance(pipeline, ImagePipeline)
             self._residency.reserve(f"image {model.name}", pipeline.estimate_mb(job))
             return self._checked(job, pipeline.draw(job, report))
-        return self._text_pipeline(job).write(job, report)
+        return self._text_pipeline(job).write(self._prepared(job), report)
 
     def close(self) -> None:
         self._residency.clear()
+        self._chats.close()
 
     def _checked(self, job: ImageJob, made: ImageResult) -> ImageResult:
         """With the verdict of the safety model, where there is one."""
@@ -100,6 +105,12 @@ class OnnxBackend:
     def _free_mb(self) -> int | None:
         """Of main memory; that of a GPU is only known to its driver."""
         return available_mb() if self._runtime.report().provider == "cpu" else None
+
+    def _prepared(self, job: TextJob) -> TextJob:
+        if not job.messages:
+            return job
+        model = _find(self._text, job)
+        return replace(job, prompt=self._chats.prompt(model.name, model.path, job.messages))
 
     def _text_pipeline(self, job: Job) -> TextPipeline:
         pipeline = self._pipeline(_find(self._text, job))
