@@ -56,11 +56,15 @@ def text_spec(body: TextRequest) -> TextSpec:
     params = body.params or TextParams()
     given: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(params).items() if v is not UNSET}
     own = {name: given.pop(name) for name in ("n", "max_length", "max_context_length") if name in given}
+    extension: dict[str, Any] = msgspec.to_builtins(given.pop("hordenode", {}))
+    extension.pop("user", None)
+    said = (message["content"] for message in extension.get("messages", ()))
     return TextSpec(
-        prompt=body.prompt,
+        prompt="\n".join(said) or body.prompt,  # so that filters and blacklists see a conversation
         audience=_audience(body, body.models, nsfw=False),
         softprompt=body.softprompt or None,
         sampling=given,
+        extension={name: value for name, value in extension.items() if value not in ((), [])},
         **own,
     )
 

@@ -56,6 +56,7 @@ class Claim:
     ids: tuple[str, ...]
     seed: int
     ttl_s: int
+    lane_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ async def pop_text(co: Coordinator, caller: Caller, body: TextPop, wait: float =
     if claim is None or not isinstance(claim.spec, TextSpec):
         return TextJob(skipped=_skipped(TextSkipped, found.skipped))
     return TextJob(
-        payload=text_payload(claim.spec),
+        payload=text_payload(claim.spec, str(claim.lane_id) if caller.in_process else ""),
         id=claim.ids[0],
         ids=claim.ids,
         ttl=claim.ttl_s,
@@ -279,7 +280,7 @@ def _claim(
     turn = co.turns()
     queue.serve(tx, wp.lane_id, turn)
     tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))
-    return Claim(spec, model, ids, seed, ttl_s)
+    return Claim(spec, model, ids, seed, ttl_s, wp.lane_id)
 
 
 def _batch(

@@ -17,6 +17,7 @@ from hordenode.protocol.common import (
     TextGenMetadata,
     WorkerMessage,
 )
+from hordenode.protocol.extension import TextExtension
 from hordenode.protocol.image import ModelName
 from hordenode.protocol.wire import Answer, Count, Int64, Request, Unit, rule, to_int64, whole_number
 
@@ -51,6 +52,7 @@ class TextParams(Request, frozen=True, kw_only=True):
     frmttriminc: bool | UnsetType = UNSET
     singleline: bool | UnsetType = UNSET
     use_default_badwordsids: bool | UnsetType = UNSET
+    hordenode: TextExtension | UnsetType = UNSET
 
 
 class TextRequest(Request, frozen=True, kw_only=True):
@@ -139,6 +141,7 @@ class TextJobPayload(Answer, frozen=True, kw_only=True):
     frmttriminc: bool | UnsetType = UNSET
     singleline: bool | UnsetType = UNSET
     use_default_badwordsids: bool | UnsetType = UNSET
+    hordenode: TextExtension | UnsetType = UNSET
 
 
 class TextSkipped(Answer, frozen=True, kw_only=True):

@@ -94,7 +94,7 @@ def test_every_parameter_reaches_the_engine() -> None:
         "singleline": True,
         "use_default_badwordsids": True,
     }
-    elsewhere = {"prompt", "n", "max_length", "max_context_length", "stop_sequence"}
+    elsewhere = {"prompt", "n", "max_length", "max_context_length", "stop_sequence", "hordenode"}
     assert {*given, *elsewhere} == set(TextJobPayload.__struct_fields__)
     job = TextJob(id="a", ids=("a",), model="m", payload=TextJobPayload(prompt="p", stop_sequence=("x",), **given))
     made = results.engine_text_job(job, "a", 5, 1)
