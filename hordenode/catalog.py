@@ -74,7 +74,7 @@ class ImageModel(_Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextModel(_Model):
-    """A folder in the ONNX Runtime GenAI layout. `context` in tokens, `parameters` in billions.
+    """A folder in the layout of ONNX Runtime GenAI, or in that of optimum. `context` in tokens, `parameters` in billions.
 
     `max_batch`: how many texts are written side by side; each may take memory for a whole context.
     """

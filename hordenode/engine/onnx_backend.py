@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from hordenode.engine.residency import Residency
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.batches import TextBatches
 from hordenode.engine.text.chat import Chats
+from hordenode.engine.text.layout import cache_mb
 from hordenode.engine.text.pipeline import TextPipeline
 
 log = logging.getLogger("hordenode.engine")
@@ -118,20 +120,32 @@ class OnnxBackend:
         return pipeline
 
     def _pipeline(self, model: Model) -> Pipeline:
-        kind = "image" if isinstance(model, ImageModel) else "text"
-        size = model.vram_mb or size_mb(model.path)
+        name = f"{'image' if isinstance(model, ImageModel) else 'text'} {model.name}"
         with self._loading:
-            return self._residency.get(
-                f"{kind} {model.name}", size, lambda: self._load(model), pinned=model.residency == "pinned"
-            )
+            found = self._residency.find(name)
+            if found is not None:
+                return found
+            size, slots = model.vram_mb or size_mb(model.path), 0
+            if isinstance(model, TextModel):
+                slots, cache = self._slots(model, size)
+                size += cache
+            return self._residency.get(name, size, lambda: self._load(model, slots), pinned=model.residency == "pinned")
 
-    def _load(self, model: Model) -> Pipeline:
+    def _slots(self, model: TextModel, size: int) -> tuple[int, int]:
+        """How many texts side by side, and MB for their keys and values: where memory is short rather fewer than none."""
+        known, slots = self._residency.room_mb(), model.max_batch
+        room = math.inf if known is None else known
+        while (cache := cache_mb(model.path, slots, model.context)) + size > room and slots > 1:
+            slots //= 2
+        return slots, cache
+
+    def _load(self, model: Model, slots: int) -> Pipeline:
         started = time.monotonic()
         verify(model.path, model.sha256)
         if isinstance(model, ImageModel):
             pipeline: Pipeline = ImagePipeline(model, self._runtime)
         else:
-            pipeline = TextPipeline(model, self._runtime)
+            pipeline = TextPipeline(model, self._runtime, slots)
         log.info("loaded '%s' in %.1f s", model.name, time.monotonic() - started)
         return pipeline
 

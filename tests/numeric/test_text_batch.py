@@ -15,6 +15,7 @@ from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import Progress, TextJob, TextResult
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.pipeline import TextPipeline
+from hordenode.engine.text.runner import TextRunner
 
 GOLDENS = Path(__file__).parent / "goldens"
 RUNTIME = Runtime(EngineSettings(threads=1, providers=("cpu",)))
@@ -109,7 +110,9 @@ def test_numbers_that_are_none_end_one_text_and_not_its_neighbours() -> None:
 
     def damage() -> None:
         slot = [entry.id for entry in pipeline.batch.scheduler.decoding].index("job 1")
-        for _, _, buffer in pipeline.batch.runner._arena._buffers:
+        runner = pipeline.batch.runner
+        assert isinstance(runner, TextRunner)
+        for _, _, buffer in runner._arena._buffers:
             buffer.edit(lambda content: content[slot].fill(np.nan))
 
     done = serve(pipeline, jobs, {8: damage})

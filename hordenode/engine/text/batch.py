@@ -9,7 +9,7 @@ import numpy as np
 from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import EngineError, Progress
 from hordenode.engine.text.logprobs import likelihood
-from hordenode.engine.text.runner import Logits, TextRunner
+from hordenode.engine.text.runner import Logits, Runner
 from hordenode.engine.text.sampling import Draft, pick
 from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
 from hordenode.engine.text.sequence import Sequence
@@ -28,7 +28,7 @@ class _Writing:
 class TextBatch:
     """The texts of one model."""
 
-    runner: TextRunner
+    runner: Runner
     scheduler: Scheduler
     _texts: dict[str, _Writing] = field(default_factory=dict)
 
