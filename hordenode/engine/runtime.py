@@ -152,6 +152,7 @@ class Session:
         self.arena = "gpu" if device == "cuda" else "cpu"
         self.inputs = {each.name: self._tensor(each) for each in raw.get_inputs()}
         self.outputs = {each.name: self._tensor(each) for each in raw.get_outputs()}
+        self.notes: Mapping[str, str] = raw.get_modelmeta().custom_metadata_map
 
     def run(self, feeds: Mapping[str, Array]) -> Array:
         """The first output. Arrays are cast to what the graph wants. Raises EngineError."""

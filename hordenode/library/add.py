@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ import msgspec
 
 from hordenode.catalog import ImageModel, TextModel, load_catalog
 from hordenode.config import EngineSettings
+from hordenode.engine.runtime import Runtime
+from hordenode.library.contained import Limits, limits_for
 from hordenode.library.describe import described, digests
 from hordenode.library.environment import image_python, require, run_tool
 from hordenode.library.errors import LibraryError
@@ -19,14 +22,18 @@ from hordenode.library.form import IMAGES, READY, Form, Found
 from hordenode.library.progress import Progress
 from hordenode.library.shelf import Shelf
 from hordenode.library.source import Fetched, Local, OnHub, place_files
-from hordenode.library.trial import Outcome, limits_for, try_out
+from hordenode.library.trial import Outcome, try_out
 
 TEXT_PRECISION, IMAGE_PRECISION = "int8", "fp32"
+FUSED = ("unet", "vae_decoder")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to add. Empty or None: found out, or the default. `memory_mb`, `timeout_s`: of the first run."""
+    """How to add. Empty or None: found out, or the default. `plain`: leave image graphs as they were exported.
+
+    `memory_mb`, `timeout_s`: of the first run.
+    """
 
     name: str = ""
     subfolder: str = ""
@@ -34,6 +41,7 @@ class Options:
     baseline: str = ""
     like: Local | OnHub | None = None
     in_place: bool = False
+    plain: bool = False
     export_python: Path | None = None
     make_environment: bool = False
     timeout_s: float = 600.0
@@ -66,6 +74,11 @@ class _Work:
     @property
     def built(self) -> Path:
         return self.folder / "built"
+
+    def limits(self, folder: Path | None = None) -> Limits:
+        """For runs of what is in `folder`, else in `built`."""
+        known = limits_for(folder or self.built, self.options.timeout_s)
+        return known if self.options.memory_mb is None else replace(known, memory_mb=self.options.memory_mb)
 
 
 def add(shelf: Shelf, source: Local | OnHub, options: Options, engine: EngineSettings, progress: Progress) -> Added:
@@ -122,6 +135,7 @@ def _build(work: _Work, fetched: Fetched) -> None:
     else:
         place_files(fetched, work.built, work.progress, link=fetched.folder.is_relative_to(work.folder))
     if form in IMAGES:
+        _fuse(work)
         _name_weights(work)
 
 
@@ -163,6 +177,20 @@ def _lender(work: _Work, like: Local | OnHub) -> Path:
     return target
 
 
+def _fuse(work: _Work) -> None:
+    """Faster forms of what the runtime has better operators for."""
+    if work.options.plain or importlib.util.find_spec("onnx") is None:
+        return
+    from hordenode.library.convert.fuse import fuse
+
+    provider = Runtime(work.engine).report().provider
+    for part in FUSED:
+        graph = work.built / part / "model.onnx"
+        if graph.is_file():
+            done = fuse(graph, provider, work.engine, work.limits(), work.progress)
+            work.notes += [done] if done else []
+
+
 def _name_weights(work: _Work) -> None:
     try:
         require("onnx", extra="export", purpose="naming weights for LoRA")
@@ -195,11 +223,8 @@ def _try(work: _Work, kind: str, name: str, folder: Path) -> Outcome:
     known = {key: value for key, value in work.values.items() if key != "source"}
     members = {**known, "name": name, "path": folder}
     model = msgspec.convert(members, ImageModel) if kind == "image" else msgspec.convert(members, TextModel)
-    limits = limits_for(folder, work.options.timeout_s)
-    if work.options.memory_mb is not None:
-        limits = replace(limits, memory_mb=work.options.memory_mb)
     work.progress("trying it out")
-    return try_out(model, work.engine, limits)
+    return try_out(model, work.engine, work.limits(folder))
 
 
 def _kept(shelf: Shelf, kind: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class ImagePipeline:
         """About the memory that a job takes beside the model. Raises UnsupportedJob."""
         self._check(job)
         walks = self._walks(job)
-        return working_mb(walks, self._unet.config.heads, self._decoder.width, self._decoder.factor)
+        return working_mb(walks, self._unet.heads, self._decoder.width, self._decoder.factor)
 
     def latents(self, job: ImageJob, source: Source | None, report: Callable[[Progress], None]) -> Iterator[Latent]:
         """One clean latent [1, C, h, w] per seed."""
