@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,33 +20,23 @@ from hordenode import instruments
 from hordenode.api.route import ApiSettings
 from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
-from hordenode.blobs.files import FileBlobs
-from hordenode.blobs.signing import UrlSigner
-from hordenode.catalog import Catalog, load_catalog
-from hordenode.client.guard import Guard, NotANetwork, parse_networks
-from hordenode.config import ConfigError, OutgoingSettings, Settings
-from hordenode.coordinator import janitor, users, watch
-from hordenode.coordinator.changes import Publisher
-from hordenode.coordinator.context import Coordinator, Rules
+from hordenode.catalog import load_catalog
+from hordenode.config import Settings
+from hordenode.coordinator import janitor, watch
+from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
-from hordenode.coordinator.streams import Streams
-from hordenode.domain.baselines import Baselines
-from hordenode.domain.entities import OWNER_ID, User
+from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
 from hordenode.engine.engine import Engine
 from hordenode.engine.jobs import Progress
-from hordenode.ops.clock import SystemClock
+from hordenode.opening import DATABASE, OWNER_KEY_FILE, Admin, ensure_owner, open_coordinator, prepare_data_dir
 from hordenode.ops.events import EventBus, JobProgress, WorkerSeen
-from hordenode.ops.ids import RandomIds
-from hordenode.ops.metrics import Metrics
-from hordenode.ops.networks import Networks
 from hordenode.ops.supervisor import Periodic, Supervisor
 from hordenode.server import HttpServer, on_signals
-from hordenode.store import users as user_rows
 from hordenode.store.database import Database
+from hordenode.store.errors import StoreError
 from hordenode.store.lock import DataDirLock, NodeInfo
-from hordenode.store.migrate import migrate
 from hordenode.version import AGENT, __version__
 from hordenode.worker.image import ImageWorker
 from hordenode.worker.offers import image_offer, text_offer
@@ -60,10 +46,6 @@ from hordenode.worker.worker import Wiring, Worker
 
 log = logging.getLogger("hordenode.node")
 
-DATABASE = "hordenode.db"
-SECRET_FILE = "secret.key"
-OWNER_KEY_FILE = "owner.key"
-OWNER_NAME = "owner"
 LOCAL_PRIORITY = 0
 FIRST_POP_S = 10
 
@@ -132,10 +114,17 @@ class Node:
         if self._engine is not None:
             await self._engine.close()
         if self._db is not None:
+            await self._leave_store(self._db)
+        self._lock.release()
+
+    async def _leave_store(self, db: Database) -> None:
+        """What only memory knows is stored, if the disk takes it: the next start does without, too."""
+        try:
             await janitor.give_back(self.coordinator)
             await janitor.save_presence(self.coordinator)
-            await self._db.close()
-        self._lock.release()
+        except StoreError as error:
+            log.error("the last changes could not be stored: %s", error)
+        await db.close()
 
     async def serve(self, on_ready: Callable[[str], None] = lambda url: None) -> None:
         """Listen, call `on_ready` with the address, and return when the node is told to stop (signal or failure).
@@ -184,7 +173,9 @@ class Node:
 
     async def _open_coordinator(self) -> Coordinator:
         line = Line(fair=self.settings.queue.order == "fair")
-        coordinator = await open_coordinator(self.settings, self.catalog, line, self.bus.publish, self._stop_job)
+        coordinator = await open_coordinator(
+            self.settings, self.catalog, line, self.bus.publish, self._stop_job, self._store_lost
+        )
         self._db = coordinator.db
         return coordinator
 
@@ -267,6 +258,9 @@ class Node:
         for worker in self._workers:
             worker.stop_job(job_id)
 
+    def _store_lost(self) -> None:
+        self._service_died("store")
+
     def _service_died(self, name: str) -> None:
         log.error("the node stops because '%s' ended", name)
         self.stop()
@@ -278,125 +272,3 @@ async def run_node(settings: Settings, on_ready: Callable[[Node], None]) -> None
     with on_signals(node.stop):
         async with node:
             await node.serve(lambda url: on_ready(node))
-
-
-def prepare_data_dir(data_dir: Path) -> None:
-    """Make the data directory, readable by its owner only."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-async def open_coordinator(
-    settings: Settings,
-    catalog: Catalog,
-    line: Line,
-    publish: Callable[[object], None],
-    stop_job: Callable[[str], None],
-) -> Coordinator:
-    """The coordinator on this data directory's database, migrated to the current schema."""
-    data_dir = settings.data_dir
-    path = data_dir / DATABASE
-    await asyncio.to_thread(migrate, path)
-    secret = load_secret(data_dir / SECRET_FILE)
-    forward: list[Callable[[object], None]] = []
-    metrics = Metrics()
-    db = await Database.open(
-        path, synchronous=settings.store.synchronous, publish=lambda event: forward[0](event), metrics=metrics
-    )
-    coordinator = Coordinator(
-        db=db,
-        clock=SystemClock(),
-        ids=RandomIds(),
-        blobs=FileBlobs(data_dir / "blobs"),
-        signer=UrlSigner(secret),
-        secret=secret,
-        baselines=Baselines({name: model.baseline for name, model in catalog.image.items()}),
-        text_sizes={name: model.parameters for name, model in catalog.text.items() if model.parameters},
-        rules=Rules(
-            fair=settings.queue.order == "fair",
-            anonymous=settings.horde.anonymous,
-            kudos=settings.horde.kudos,
-            max_upload=settings.server.max_body_mb * 2**20,
-            backlog=settings.limits.backlog,
-            metrics_allow=Networks(settings.metrics.allow),
-        ),
-        metrics=metrics,
-        streams=Streams(most=settings.limits.streams, most_each=settings.limits.streams_each),
-        guard=make_guard(settings.outgoing),
-        line=line,
-    )
-    coordinator.announce = Publisher(coordinator, publish, stop_job)
-    forward.append(coordinator.announce)
-    return coordinator
-
-
-def make_guard(settings: OutgoingSettings) -> Guard:
-    """Where source images and webhooks may connect to. Raises ConfigError."""
-    try:
-        private = parse_networks(settings.private_networks)
-    except NotANetwork as error:
-        raise ConfigError(f"outgoing.private_networks: {error}.") from error
-    if not settings.ca_file:
-        return Guard(private)
-    trusted = ssl.create_default_context()
-    try:
-        trusted.load_verify_locations(settings.ca_file)
-    except OSError as error:
-        raise ConfigError(f"outgoing.ca_file: {settings.ca_file} cannot be used: {error}.") from error
-    return Guard(private, tls=trusted)
-
-
-@asynccontextmanager
-async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
-    """The database of a data directory for the command line, safe beside a running node."""
-    prepare_data_dir(settings.data_dir)
-    catalog = load_catalog(settings.data_dir)
-    coordinator = await open_coordinator(settings, catalog, Line(), lambda event: None, lambda job_id: None)
-    try:
-        await ensure_owner(coordinator, settings.data_dir / OWNER_KEY_FILE)
-        yield Admin(coordinator)
-    finally:
-        await coordinator.db.close()
-
-
-class Admin:
-    """What the command line does to a horde without its node."""
-
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
-
-    async def create_user(
-        self, name: str, kudos: float = 0.0, trusted: bool = False, moderator: bool = False, concurrency: int = 30
-    ) -> tuple[str, str]:
-        """A new account: (alias, API key)."""
-        user, key = await users.create_user(
-            self._coordinator, name, kudos_amount=kudos, trusted=trusted, moderator=moderator, concurrency=concurrency
-        )
-        return user.alias, key
-
-
-async def ensure_owner(coordinator: Coordinator, key_file: Path) -> None:
-    """User number 1 on the first start: owner, admin, moderator, trusted. Its key goes to `key_file`, mode 0600."""
-    existing: User | None = await coordinator.db.read(lambda tx: user_rows.find(tx, OWNER_ID))
-    if existing is not None:
-        return
-    key = coordinator.ids.api_key()
-    write_secret(key_file, key + "\n")  # first the file: a crash in between leaves no owner without a key
-    await users.create_user(coordinator, OWNER_NAME, trusted=True, moderator=True, admin=True, concurrency=500, key=key)
-
-
-def load_secret(path: Path) -> bytes:
-    """The node's own secret, made on the first start: it signs links and keys the digests of API keys."""
-    if not path.exists():
-        write_secret(path, secrets.token_hex(32) + "\n")
-    return bytes.fromhex(path.read_text(encoding="ascii").strip())
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hordenode.api import caller
 from hordenode.api.caller import Callers, HeaderMap
 from hordenode.api.cors import CORS_HEADERS, Headers
-from hordenode.api.errors_wire import ClientGone, crash, error_reply
+from hordenode.api.errors_wire import ClientGone, crash, error_reply, trouble
 from hordenode.api.fields import apply_mask, parse_mask
 from hordenode.api.gate import Gate, log_access
 from hordenode.api.hangup import unless_gone
@@ -95,8 +95,7 @@ class Endpoint:
         except HordeError as error:
             reply, body = _failure(error)
         except Exception as error:
-            log.exception("%s %s failed", scope["method"], self._route.path)
-            reply, body = _failure(crash(error))
+            reply, body = _failure(_explained(error, self._route))
         finally:
             gate.busy -= 1
         self._tally.count(reply.status, None if WAITED in scope else perf_counter() - began)
@@ -166,8 +165,7 @@ class RawEndpoint:
             if started:
                 raise  # half an answer is out: only the server can end the connection
             if not isinstance(error, HordeError):
-                log.exception("%s %s failed", scope["method"], self._route.path)
-                error = crash(error)
+                error = _explained(error, self._route)
             await self._context.respond(send_with_headers, scope["method"], error_reply(error))
 
 
@@ -190,6 +188,16 @@ async def read_body(receive: Receive, headers: HeaderMap, limit: int) -> bytes:
             raise _too_large(limit)
         if not message.get("more_body"):
             return b"".join(pieces)
+
+
+def _explained(error: Exception, route: Route | RawRoute) -> HordeError:
+    """The public form of what nobody expected. The owner reads the rest in the log."""
+    public = trouble(error)
+    if public is not None:
+        log.error("%s %s failed: %s", route.method, route.path, public)
+        return public
+    log.exception("%s %s failed", route.method, route.path)
+    return crash(error)
 
 
 def _failure(error: HordeError) -> tuple[Reply, bytes]:

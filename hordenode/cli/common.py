@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import gc
 import sys
@@ -19,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Exit statuses: 1 the command failed, 2 wrong usage (click's own), 3 the horde refused, 4 the horde cannot be reached.
 FAILED, REFUSED, UNREACHABLE = 1, 3, 4
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 SWITCH_INTERVAL_S = 0.0005
 GC_THRESHOLDS = (20_000, 20, 50)  # the defaults look 700 objects on, which costs a tenth of the round trips
 
@@ -114,4 +116,6 @@ def explain(error: Exception) -> Failure | None:
         return Failure(str(error))
     if isinstance(error, PermissionError):
         return Failure(f"no permission: {error.filename}. Choose another directory with --data-dir.")
+    if isinstance(error, OSError) and error.filename and error.errno in DISK_ERRORS:
+        return Failure(f"{error.filename}: {error.strerror}. Free or mend the disk, or choose another with --data-dir.")
     return None

@@ -38,7 +38,7 @@ def create(name: str, data_dir: Path | None, config: Path | None, **options: Any
 
 
 async def _create(settings: Settings, name: str, options: dict[str, Any]) -> tuple[str, str]:
-    from hordenode.node import open_admin
+    from hordenode.opening import open_admin
 
     async with open_admin(settings) as admin:
         return await admin.create_user(name, **options)

@@ -69,6 +69,10 @@ class Turns:
         self._clock = clock
         self._last = 0
 
+    def pass_over(self, turn: int) -> None:
+        """Go on after this one, which is stored: the clock may have been set back meanwhile."""
+        self._last = max(self._last, turn)
+
     def next(self) -> int:
         self._last = max(self._last + 1, self._clock.now_ms() * 1000)
         return self._last
@@ -102,12 +106,12 @@ class Coordinator:
     streams: Streams = field(default_factory=Streams)
     stopping: bool = False
     waiters: Waiters = field(init=False)
-    turns: Callable[[], int] = field(init=False)
+    turns: Turns = field(init=False)
     announce: Callable[[object], None] = field(init=False)
     _digests: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.turns = Turns(self.clock).next
+        self.turns = Turns(self.clock)
         self.waiters = Waiters(self.verdicts, self.line)
 
     def digest(self, apikey: str) -> bytes:

@@ -42,7 +42,7 @@ def enqueue(tx: Tx, co: Coordinator, caller: Caller, entry: Entry) -> WaitingPro
         lane_id=_lane(tx, entry.kind, user, caller.address, band),
         signature_id=_signature(tx, co, entry),
         order_key=urgency if entry.kind is Kind.ALCHEMY else priority.order_key(urgency, now),
-        arrival=co.turns(),
+        arrival=co.turns.next(),
         n=spec.n,
         jobs=spec.n,
         processing=0,

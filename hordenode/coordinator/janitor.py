@@ -113,6 +113,7 @@ async def rebuild_line(co: Coordinator) -> None:
         for kind in Kind:
             for signature, _ in queue.waiting_signatures(tx, kind):
                 co.verdicts.needs(tx, kind, signature)
+        co.turns.pass_over(queue.last_turn(tx))
         return [LaneServed(*row) for row in queue.lanes(tx)], requests.waiting(tx)
 
     co.line.load(*await co.db.read(load))

@@ -277,7 +277,7 @@ def _claim(
         )
         jobs.insert(tx, job)
         tx.emit(JobPopped(job_id, wp.id, wp.user_id, admitted.worker.id, wp.kind, now - wp.created_ms))
-    turn = co.turns()
+    turn = co.turns.next()
     queue.serve(tx, wp.lane_id, turn)
     tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))
     return Claim(spec, model, ids, seed, ttl_s, wp.lane_id)

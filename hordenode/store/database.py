@@ -24,7 +24,8 @@ import aiosqlite
 
 from hordenode.ops import metric_names as names
 from hordenode.ops.metrics import Metrics
-from hordenode.store.errors import StoreClosed, StoreError, store_error
+from hordenode.store.errors import StoreClosed, StoreError, StoreReplaced, store_error
+from hordenode.store.guard import FileGuard
 from hordenode.store.journal import use_wal
 from hordenode.store.tx import Tx
 from hordenode.store.writer import Function, Outcome, Writer, run_read
@@ -180,12 +181,18 @@ class Database:
     """Open with `await Database.open(path)`; migrations are store/migrate.py's."""
 
     def __init__(
-        self, writer: Connection, reader: Connection, publish: Callable[[object], None], metrics: Metrics
+        self,
+        writer: Connection,
+        reader: Connection,
+        guard: FileGuard,
+        publish: Callable[[object], None],
+        metrics: Metrics,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._closed = False
-        self._queue = _Queue(Writer(writer.raw, writer.hop), publish, metrics)
+        self._guard = guard
+        self._queue = _Queue(Writer(writer.raw, writer.hop, guard.check), publish, metrics)
 
     @property
     def waiting(self) -> int:
@@ -200,10 +207,12 @@ class Database:
         synchronous: str = "FULL",
         publish: Callable[[object], None] = lambda event: None,
         metrics: Metrics | None = None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> Database:
         """Open the file for writing and reading; `publish` gets the events of committed writes, on the event loop.
 
-        synchronous: FULL survives power loss, NORMAL only the end of the process. StoreError when the file cannot be used.
+        synchronous: FULL survives power loss, NORMAL only the end of the process. on_lost: called on the event loop when
+        the file was replaced. StoreError when it cannot be used.
         """
         if synchronous not in LEVELS:
             raise ValueError(f"synchronous is one of {', '.join(LEVELS)}, not {synchronous}")
@@ -215,7 +224,9 @@ class Database:
             for connection in opened:
                 await connection.close()
             raise
-        return cls(opened[0], opened[1], publish, metrics or Metrics())
+        loop = asyncio.get_running_loop()
+        guard = FileGuard(path, partial(_call_on, loop, on_lost))
+        return cls(opened[0], opened[1], guard, publish, metrics or Metrics())
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
         """Run fn in a transaction; returns its result after COMMIT. A queued write finishes though its caller is cancelled."""
@@ -234,8 +245,16 @@ class Database:
         self._closed = True
         await self._queue.finish()
         await self._reader.close()
-        await self._writer.hop(_checkpoint)
+        await self._writer.hop(self._leave)
         await self._writer.close()
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        """The last thing on the writing connection: the journal goes back into the file, if that is still the one."""
+        try:
+            self._guard.check(connection)
+        except StoreReplaced:
+            return  # which it has logged
+        _checkpoint(connection)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -247,3 +266,8 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
         log.warning("the journal could not be written back, the next start will do it: %s", error)
+
+
+def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Have the event loop call it, from another thread."""
+    loop.call_soon_threadsafe(function)

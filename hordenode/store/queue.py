@@ -68,6 +68,10 @@ FAIR_LANES = statement(
     " ORDER BY band DESC, turn, lane_id LIMIT :limit",
 )
 LANES = statement("queue.lanes", "SELECT kind, id, turn, band FROM lanes WHERE waiting > 0")
+LAST_TURN = statement(
+    "queue.last_turn",
+    "SELECT max(coalesce((SELECT max(turn) FROM lanes), 0), coalesce((SELECT max(arrival) FROM waiting_prompts), 0))",
+)
 LANES_OF_USER = statement(
     "queue.lanes_of_user", "SELECT id FROM lanes WHERE kind = :kind AND user_id = :user_id AND waiting > 0"
 )
@@ -172,6 +176,11 @@ def serve(tx: Tx, lane_id: int, turn: int) -> None:
     """The lane got a job: it goes behind the others of its band."""
     tx.run(SERVE_LANE, id=lane_id, turn=turn)
     tx.run(SERVE_ENTRIES, id=lane_id, turn=turn)
+
+
+def last_turn(tx: Tx) -> int:
+    """The highest number that a lane or a request was given."""
+    return int(tx.value(LAST_TURN))
 
 
 def lanes_of_user(tx: Tx, kind: Kind, user_id: int) -> list[int]:

@@ -34,6 +34,7 @@ from hordenode.store.tx import Tx
 
 ANONYMOUS = "0000000000"
 BASE = "http://horde.test:7001"
+START_MS = 1_700_000_000_000
 SECRET = b"a secret for tests only, 32 bytes"
 
 
@@ -95,12 +96,18 @@ class Horde:
 
 @asynccontextmanager
 async def open_horde(
-    folder: Path, *, fair: bool = True, seed: int = 0, api: ApiSettings | None = None, **rules: Any
+    folder: Path,
+    *,
+    fair: bool = True,
+    seed: int = 0,
+    api: ApiSettings | None = None,
+    now_ms: int = START_MS,
+    **rules: Any,
 ) -> AsyncIterator[Horde]:
     """A horde on `folder`; opening the same folder again continues it."""
     folder.mkdir(parents=True, exist_ok=True)
     migrate(folder / "hordenode.db")
-    clock, bus, line = ManualClock(), EventBus(), Line(fair=fair)
+    clock, bus, line = ManualClock(now_ms), EventBus(), Line(fair=fair)
     forward: list[Any] = []
     metrics = Metrics()
     db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event), metrics=metrics)
