@@ -89,6 +89,10 @@ class QueueSettings:
         "fair: users take turns. reference: by kudos and age, as the public horde.",
         choices=("fair", "reference"),
     )
+    max_running: int = option(
+        0,
+        "Jobs of one user that workers of others have at once, so that nobody fills them all; 0 means any number.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

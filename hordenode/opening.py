@@ -78,6 +78,7 @@ async def open_coordinator(
             kudos=settings.horde.kudos,
             max_upload=settings.server.max_body_mb * 2**20,
             backlog=settings.limits.backlog,
+            max_running=settings.queue.max_running,
             metrics_allow=Networks(settings.metrics.allow),
         ),
         metrics=metrics,

@@ -91,6 +91,8 @@ class Publisher:
             co.live.popped(event)
         elif isinstance(event, JobDone | JobFaulted):
             co.live.ended(event.id)
+            if co.rules.max_running:
+                co.waiters.rouse()  # for what this user has waiting, whatever it is
             co.doorbell.ring(event.request_id)
         elif isinstance(event, RequestDone):
             co.doorbell.ring(event.id)

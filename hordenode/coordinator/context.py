@@ -59,6 +59,7 @@ class Rules:
     kudos: bool = True
     max_upload: int = 20 * 2**20
     backlog: int = 4000
+    max_running: int = 0
     metrics_allow: Container[str] = Networks(("127.0.0.0/8", "::1/128"))
 
 

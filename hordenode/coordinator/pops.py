@@ -223,14 +223,32 @@ def _candidates(
             yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
     if admitted.worker.maintenance:
         return
+    room = _Room(tx, co.rules.max_running)
     if not co.rules.fair:
         for look in (FIRST_LOOK, FURTHER_LOOK):
-            yield from _fresh(tx, kind, queue.head_candidates(tx, eligible, look), seen)
+            heads = _fresh(tx, kind, queue.head_candidates(tx, eligible, look), seen)
+            yield from (wp for wp in heads if room.has(wp.lane_id))
         return
-    for lane_id in queue.first_lanes(tx, kind, FIRST_LOOK):
+    for lane_id in filter(room.has, queue.first_lanes(tx, kind, FIRST_LOOK)):
         yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, 1), seen)
-    for lane_id in queue.fair_lanes(tx, eligible, FURTHER_LOOK):
+    for lane_id in filter(room.has, queue.fair_lanes(tx, eligible, FURTHER_LOOK)):
         yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
+
+
+class _Room:
+    """Which lanes may have another job in the hands of workers, where the owner limits that."""
+
+    def __init__(self, tx: Tx, most: int) -> None:
+        self._tx = tx
+        self._most = most
+        self._known: dict[int, bool] = {}
+
+    def has(self, lane_id: int) -> bool:
+        if not self._most:
+            return True
+        if lane_id not in self._known:
+            self._known[lane_id] = queue.running(self._tx, lane_id) < self._most
+        return self._known[lane_id]
 
 
 def _fresh(tx: Tx, kind: Kind, ids: list[str], seen: set[str]) -> Iterator[WaitingPrompt]:

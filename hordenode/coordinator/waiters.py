@@ -78,6 +78,10 @@ class Waiters:
     def close(self) -> None:
         """Wake everybody: the node stops."""
         self._closed = True
+        self.rouse()
+
+    def rouse(self) -> None:
+        """Wake everybody."""
         for waiting in self._waiting.values():
             for waiter in waiting.values():
                 waiter.heard.set()

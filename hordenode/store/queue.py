@@ -68,6 +68,11 @@ FAIR_LANES = statement(
     " ORDER BY band DESC, turn, lane_id LIMIT :limit",
 )
 LANES = statement("queue.lanes", "SELECT kind, id, turn, band FROM lanes WHERE waiting > 0")
+RUNNING = statement(
+    "queue.running",
+    "SELECT coalesce(sum(w.processing), 0) FROM lanes l JOIN waiting_prompts w ON w.user_id = l.user_id AND w.lane_id = l.id"
+    " WHERE l.id = :lane_id",
+)
 LAST_TURN = statement(
     "queue.last_turn",
     "SELECT max(coalesce((SELECT max(turn) FROM lanes), 0), coalesce((SELECT max(arrival) FROM waiting_prompts), 0))",
@@ -176,6 +181,11 @@ def serve(tx: Tx, lane_id: int, turn: int) -> None:
     """The lane got a job: it goes behind the others of its band."""
     tx.run(SERVE_LANE, id=lane_id, turn=turn)
     tx.run(SERVE_ENTRIES, id=lane_id, turn=turn)
+
+
+def running(tx: Tx, lane_id: int) -> int:
+    """Jobs of a lane that workers have now."""
+    return int(tx.value(RUNNING, lane_id=lane_id))
 
 
 def last_turn(tx: Tx) -> int:
