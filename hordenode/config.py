@@ -45,6 +45,12 @@ class ServerSettings:
     public_url: str = option("", "Address by which others reach this node, when it differs from the one they use.")
     trusted_proxies: tuple[str, ...] = option((), "Networks whose X-Forwarded-For header is believed.")
     max_body_mb: int = option(20, "Largest request body in MB.")
+    registration: str = option(
+        "invite",
+        "Who may make an account: closed: the owner only. invite: whoever has a code of `hordenode invite`. open: anyone.",
+        choices=("closed", "invite", "open"),
+    )
+    anonymous: bool = option(True, "Whether requests without an account (key 0000000000) are accepted.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +106,11 @@ class HordeSettings:
     """[horde]"""
 
     name: str = option("hordenode", "Name of this horde, as clients see it.")
-    anonymous: bool = option(True, "Whether requests without an account (key 0000000000) are accepted.")
     kudos: bool = option(True, "on: requests cost and jobs earn kudos. off: everything is free and users take turns.")
+    refused_words: tuple[str, ...] = option((), "Words that names, infos and contacts may not contain.")
+    workers_per_address: int = option(
+        0, "Most workers of one user at one address; 0 means as many as the user may run."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.catalog import load_catalog
 from hordenode.config import Settings
-from hordenode.coordinator import janitor, watch
+from hordenode.coordinator import janitor, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
@@ -30,7 +30,7 @@ from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
 from hordenode.engine.engine import Engine
 from hordenode.engine.jobs import Progress
-from hordenode.opening import DATABASE, OWNER_KEY_FILE, Admin, ensure_owner, open_coordinator, prepare_data_dir
+from hordenode.opening import DATABASE, OWNER_KEY_FILE, ensure_owner, open_coordinator, prepare_data_dir
 from hordenode.ops.events import EventBus, JobProgress, WorkerSeen
 from hordenode.ops.supervisor import Periodic, Supervisor
 from hordenode.server import HttpServer, on_signals
@@ -122,6 +122,7 @@ class Node:
         try:
             await janitor.give_back(self.coordinator)
             await janitor.save_presence(self.coordinator)
+            await janitor.save_activity(self.coordinator)
         except StoreError as error:
             log.error("the last changes could not be stored: %s", error)
         await db.close()
@@ -168,8 +169,9 @@ class Node:
         return await self._generator.text(TextAsk(prompt, **options), progress)
 
     async def create_user(self, name: str, **options: Any) -> tuple[str, str]:
-        """A new account: (alias, API key). `options`: those of Admin.create_user."""
-        return await Admin(self.coordinator).create_user(name, **options)
+        """A new account: (alias, API key). `options`: those of coordinator.users.create_user."""
+        user, key = await users.create_user(self.coordinator, name, **options)
+        return user.alias, key
 
     async def _open_coordinator(self) -> Coordinator:
         line = Line(fair=self.settings.queue.order == "fair")
@@ -198,6 +200,7 @@ class Node:
             Periodic("expired requests", 60, lambda: janitor.sweep_expired(co)),
             Periodic("expired files", 600, lambda: janitor.sweep_blobs(co)),
             Periodic("worker presence", 30, lambda: janitor.save_presence(co)),
+            Periodic("last use of keys", 30, lambda: janitor.save_activity(co)),
         ]
 
     async def _start_engine(self) -> None:

@@ -1,4 +1,4 @@
-"""A data directory opened: its database, keys and secret, the coordinator on it, and what the command line does to it."""
+"""A data directory opened: its database, keys and secret, and the coordinator on it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import asyncio
 import os
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from hordenode.blobs.files import FileBlobs
 from hordenode.blobs.signing import UrlSigner
-from hordenode.catalog import Catalog, load_catalog
+from hordenode.catalog import Catalog
 from hordenode.client.guard import Guard, NotANetwork, parse_networks
 from hordenode.config import ConfigError, OutgoingSettings, Settings
 from hordenode.coordinator import users
@@ -74,7 +73,10 @@ async def open_coordinator(
         text_sizes={name: model.parameters for name, model in catalog.text.items() if model.parameters},
         rules=Rules(
             fair=settings.queue.order == "fair",
-            anonymous=settings.horde.anonymous,
+            anonymous=settings.server.anonymous,
+            registration=settings.server.registration,
+            refused_words=settings.horde.refused_words,
+            workers_per_address=settings.horde.workers_per_address,
             kudos=settings.horde.kudos,
             max_upload=settings.server.max_body_mb * 2**20,
             backlog=settings.limits.backlog,
@@ -105,35 +107,6 @@ def make_guard(settings: OutgoingSettings) -> Guard:
     except OSError as error:
         raise ConfigError(f"outgoing.ca_file: {settings.ca_file} cannot be used: {error}.") from error
     return Guard(private, tls=trusted)
-
-
-@asynccontextmanager
-async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
-    """The database of a data directory for the command line, safe beside a running node."""
-    prepare_data_dir(settings.data_dir)
-    catalog = load_catalog(settings.data_dir)
-    coordinator = await open_coordinator(settings, catalog, Line(), lambda event: None, lambda job_id: None)
-    try:
-        await ensure_owner(coordinator, settings.data_dir / OWNER_KEY_FILE)
-        yield Admin(coordinator)
-    finally:
-        await coordinator.db.close()
-
-
-class Admin:
-    """What the command line does to a horde without its node."""
-
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
-
-    async def create_user(
-        self, name: str, kudos: float = 0.0, trusted: bool = False, moderator: bool = False, concurrency: int = 30
-    ) -> tuple[str, str]:
-        """A new account: (alias, API key)."""
-        user, key = await users.create_user(
-            self._coordinator, name, kudos_amount=kudos, trusted=trusted, moderator=moderator, concurrency=concurrency
-        )
-        return user.alias, key
 
 
 async def ensure_owner(coordinator: Coordinator, key_file: Path) -> None:

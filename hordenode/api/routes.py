@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from hordenode.api.handlers import blobs, events, generate, interrogate, kudos, metrics, people, status
+from hordenode.api.handlers import (
+    accounts,
+    blobs,
+    events,
+    generate,
+    interrogate,
+    kudos,
+    messages,
+    metrics,
+    people,
+    register,
+    sharedkeys,
+    status,
+    teams,
+)
 from hordenode.api.route import Auth, RawRoute, Route
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
@@ -12,13 +26,32 @@ from hordenode.protocol.alchemy import (
     AlchemyStatus,
     AlchemySubmit,
 )
-from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer, WaitQuery
+from hordenode.protocol.common import (
+    DryRunAnswer,
+    RequestAccepted,
+    RequestCheck,
+    SimpleAnswer,
+    SubmitAnswer,
+    WaitQuery,
+)
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.keys import Account, InvitationMade, KeyDetails, KeyMade, NewAccount, NewInvitation, NewKey
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
+from hordenode.protocol.sharedkeys import SharedKeyDetails, SharedKeyInput, SharedKeyPatch
 from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
+from hordenode.protocol.teams import TeamDeleted, TeamDetails, TeamInput, TeamModified, TeamPatch
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
-from hordenode.protocol.users import UserDetails
-from hordenode.protocol.workers import WorkerDetails, WorkersQuery
+from hordenode.protocol.users import UserDetails, UserListItem, UserModified, UserModify, UsersQuery
+from hordenode.protocol.workers import (
+    WorkerDeleted,
+    WorkerDetails,
+    WorkerMessageDetails,
+    WorkerMessageInput,
+    WorkerMessagesQuery,
+    WorkerModified,
+    WorkerModify,
+    WorkersQuery,
+)
 
 V2 = "/api/v2"
 NODE = "/api/node/v1"  # what v2 cannot carry (ARCHITECTURE 3.14)
@@ -43,11 +76,35 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("POST", f"{V2}/interrogate/pop", interrogate.pop, body=AlchemyPop, query=WaitQuery, auth=KEY, answers=(AlchemyJob,)),
     Route("POST", f"{V2}/interrogate/submit", interrogate.submit_form, body=AlchemySubmit, auth=KEY, answers=(SubmitAnswer,)),
     Route("GET", f"{V2}/find_user", people.find_user, answers=(UserDetails,)),
+    Route("GET", f"{V2}/users", people.list_users, query=UsersQuery, answers=(list[UserListItem],)),
+    Route("GET", f"{V2}/users/{{user_id}}", people.user, answers=(UserDetails,)),
+    Route("PUT", f"{V2}/users/{{user_id}}", people.edit_user, body=UserModify, auth=KEY, answers=(UserModified,)),
+    Route("DELETE", f"{V2}/users/{{user_id}}", people.delete_user, auth=KEY, answers=(SimpleAnswer,)),
+    Route("PUT", f"{V2}/sharedkeys", sharedkeys.create, body=SharedKeyInput, auth=KEY, answers=(SharedKeyDetails,)),
+    Route("GET", f"{V2}/sharedkeys/{{sharedkey_id}}", sharedkeys.find, answers=(SharedKeyDetails,)),
+    Route("PATCH", f"{V2}/sharedkeys/{{sharedkey_id}}", sharedkeys.edit, body=SharedKeyPatch, auth=KEY, answers=(SharedKeyDetails,)),
+    Route("DELETE", f"{V2}/sharedkeys/{{sharedkey_id}}", sharedkeys.delete, auth=KEY, answers=(SimpleAnswer,)),
     Route("GET", f"{V2}/workers", people.list_workers, query=WorkersQuery, answers=(list[WorkerDetails],)),
     Route("GET", f"{V2}/workers/{{worker_id}}", people.worker, answers=(WorkerDetails,)),
+    Route("PUT", f"{V2}/workers/{{worker_id}}", people.edit_worker, body=WorkerModify, auth=KEY, answers=(WorkerModified,)),
+    Route("DELETE", f"{V2}/workers/{{worker_id}}", people.delete_worker, auth=KEY, answers=(WorkerDeleted,)),
+    Route("GET", f"{V2}/workers/messages", messages.list_messages, query=WorkerMessagesQuery, auth=KEY, answers=(list[WorkerMessageDetails],)),
+    Route("POST", f"{V2}/workers/messages", messages.send, body=WorkerMessageInput, auth=KEY, answers=(WorkerMessageDetails,)),
+    Route("GET", f"{V2}/workers/messages/{{message_id}}", messages.find, answers=(WorkerMessageDetails,)),
+    Route("DELETE", f"{V2}/workers/messages/{{message_id}}", messages.delete, auth=KEY, answers=(SimpleAnswer,)),
+    Route("GET", f"{V2}/teams", teams.list_teams, answers=(list[TeamDetails],)),
+    Route("POST", f"{V2}/teams", teams.create, body=TeamInput, auth=KEY, answers=(TeamModified,)),
+    Route("GET", f"{V2}/teams/{{team_id}}", teams.find, answers=(TeamDetails,)),
+    Route("PATCH", f"{V2}/teams/{{team_id}}", teams.edit, body=TeamPatch, auth=KEY, answers=(TeamModified,)),
+    Route("DELETE", f"{V2}/teams/{{team_id}}", teams.delete, auth=KEY, answers=(TeamDeleted,)),
     Route("GET", f"{V2}/workers/name/{{worker_name}}", people.worker_by_name, answers=(WorkerDetails,)),
     Route("POST", f"{V2}/kudos/transfer", kudos.transfer, body=KudosRequest, auth=KEY, answers=(KudosTransferred,)),
     Route("POST", f"{V2}/kudos/award", kudos.award, body=KudosRequest, auth=KEY, answers=(KudosAwarded,)),
+    Route("POST", f"{NODE}/users", accounts.register, body=NewAccount, answers=(Account,)),
+    Route("POST", f"{NODE}/invitations", accounts.invite, body=NewInvitation, auth=KEY, answers=(InvitationMade,)),
+    Route("GET", f"{NODE}/keys", accounts.list_keys, auth=KEY, answers=(list[KeyDetails],)),
+    Route("POST", f"{NODE}/keys", accounts.create_key, body=NewKey, auth=KEY, answers=(KeyMade,)),
+    Route("DELETE", f"{NODE}/keys/{{name}}", accounts.revoke_key, auth=KEY, answers=(SimpleAnswer,)),
     Route("GET", f"{NODE}/kudos", kudos.page, query=LedgerQuery, auth=KEY, answers=(LedgerPage,)),
     Route("GET", f"{V2}/status/heartbeat", status.heartbeat, answers=(Heartbeat,)),
     Route("GET", f"{V2}/status/performance", status.performance, answers=(Performance,)),
@@ -56,6 +113,8 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("GET", "/.well-known/serviceinfo", status.serviceinfo),
     RawRoute("GET", f"{NODE}/events", events.stream),
     RawRoute("GET", "/metrics", metrics.scrape),
+    RawRoute("GET", "/register", register.show),
+    RawRoute("POST", "/register", register.submit),
     RawRoute("PUT", "/blobs/{bucket}/{key}", blobs.upload),
     RawRoute("GET", "/blobs/{bucket}/{key}", blobs.download),
     RawRoute("HEAD", "/blobs/{bucket}/{key}", blobs.download),

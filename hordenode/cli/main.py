@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("hordenode.cli.up", "up", "Run a node: a private horde that serves the AI Horde v2 API."),
     "generate": ("hordenode.cli.generate", "generate", "Make a picture or a text."),
     "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
+    "key": ("hordenode.cli.key", "key", "API keys of an account."),
+    "invite": ("hordenode.cli.key", "invite", "Make an invitation code for somebody to register with."),
     "models": ("hordenode.cli.models", "models", "Models that this node can run."),
     "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
     "backup": ("hordenode.cli.backup", "backup", "Write the whole horde into one file, while it runs."),

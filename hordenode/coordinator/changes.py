@@ -35,6 +35,13 @@ class SignatureUsed:
     needs: Needs
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Something that is also kept in memory was changed: bring the memory in step."""
+
+    update: Callable[[], None]
+
+
 def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
     """Store a transition of domain/lifecycle.py."""
     requests.advance(tx, before, after)
@@ -71,6 +78,8 @@ class Publisher:
             self._co.verdicts.learn(event.id, event.needs)
         elif isinstance(event, JobStopped):
             self._stop_job(event.id)
+        elif isinstance(event, Committed):
+            event.update()
         else:
             self._remember(event)
             self._count(event)

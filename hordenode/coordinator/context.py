@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from hordenode.blobs.base import BlobStore
 from hordenode.blobs.signing import UrlSigner
 from hordenode.client.guard import Guard
+from hordenode.coordinator.activity import Activity
+from hordenode.coordinator.board import Board
 from hordenode.coordinator.doorbell import Doorbell
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.live import Live
@@ -19,6 +21,7 @@ from hordenode.coordinator.specs import Specs
 from hordenode.coordinator.streams import Streams
 from hordenode.coordinator.verdicts import Verdicts
 from hordenode.coordinator.waiters import Waiters
+from hordenode.domain import words
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
 from hordenode.ops.clock import Clock
@@ -37,13 +40,17 @@ DECODED_AT_ONCE = 2  # source images: each may take a hundred megabytes for a mo
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call: by API key over HTTP, by user id inside the process."""
+    """Who makes a call: by API key over HTTP, by user id inside the process.
+
+    proxy: (passkey, address) where a service speaks for somebody at that address.
+    """
 
     apikey: str | None = None
     user_id: int | None = None
     client_agent: str = UNKNOWN_AGENT
     address: str = "127.0.0.1"
     base_url: str = ""
+    proxy: tuple[str, str] | None = None
 
     @property
     def in_process(self) -> bool:
@@ -52,7 +59,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the owner decides about the coordinator."""
+    """What the owner decides about the coordinator.
+
+    registration: who may make an account, `closed`, `invite` or `open`. workers_per_address: of one user, 0 for as many
+    as the user may run.
+    """
 
     fair: bool = True
     anonymous: bool = True
@@ -61,6 +72,14 @@ class Rules:
     backlog: int = 4000
     max_running: int = 0
     metrics_allow: Container[str] = Networks(("127.0.0.0/8", "::1/128"))
+    registration: str = "closed"
+    refused_words: tuple[str, ...] = ()
+    workers_per_address: int = 0
+
+    def check_words(self, text: str, rc: str) -> None:
+        """Raises HordeError(rc) for a text with a word that the owner does not want."""
+        if words.refused(text, self.refused_words):
+            raise HordeError(rc)
 
 
 class Turns:
@@ -105,6 +124,8 @@ class Coordinator:
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODED_AT_ONCE))
     live: Live = field(default_factory=Live)
     streams: Streams = field(default_factory=Streams)
+    activity: Activity = field(default_factory=Activity)
+    board: Board = field(default_factory=Board)
     stopping: bool = False
     waiters: Waiters = field(init=False)
     turns: Turns = field(init=False)
@@ -131,7 +152,13 @@ class Coordinator:
             return user_rows.find(tx, caller.user_id)
         if caller.apikey == ANONYMOUS_KEY:
             return user_rows.find(tx, ANONYMOUS_ID) if self.rules.anonymous else None
-        return user_rows.by_key(tx, self.digest(caller.apikey)) if caller.apikey else None
+        if not caller.apikey:
+            return None
+        digest = self.digest(caller.apikey)
+        user = user_rows.by_key(tx, digest)
+        if user is not None:
+            self.activity.saw(user.id, digest, self.clock.now_ms())
+        return user
 
     def authenticate(self, tx: Tx, caller: Caller) -> User:
         """The calling user; InvalidAPIKey when there is none."""
@@ -146,6 +173,12 @@ class Coordinator:
         self.waiters.close()
         self.streams.close()
         self.doorbell.ring_all()
+
+    def address_of(self, tx: Tx, caller: Caller) -> str:
+        """The client's address: what a service with a passkey says it is ([FIX] contract 1: its own passkey)."""
+        if caller.proxy is None or user_rows.by_passkey(tx, caller.proxy[0]) is None:
+            return caller.address
+        return caller.proxy[1]
 
     def check_open(self) -> None:
         """Refuses new requests while the node stops, and while more waits for the disk than it takes soon."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hordenode.coordinator import files, sources
+from hordenode.coordinator import files
 from hordenode.coordinator.context import Coordinator
-from hordenode.coordinator.line import LaneServed, LineMoved
-from hordenode.coordinator.links import RESULTS, SOURCES, result_key
+from hordenode.coordinator.line import LaneServed
+from hordenode.coordinator.links import SOURCES
 from hordenode.coordinator.live import LiveJob
 from hordenode.coordinator.pops import give_back_jobs
+from hordenode.coordinator.removal import File, remove_files, remove_request
 from hordenode.coordinator.submits import fault_job
 from hordenode.domain.entities import Kind, WaitingPrompt
-from hordenode.domain.spec import ImageSpec
-from hordenode.store import alchemy, jobs, queue, requests, workers
+from hordenode.store import alchemy, jobs, keys, messages, queue, requests, users, workers
 from hordenode.store import blobs as blob_rows
 from hordenode.store.tx import Tx
 
@@ -36,33 +36,19 @@ async def sweep_stale(co: Coordinator) -> int:
 
 async def sweep_expired(co: Coordinator) -> int:
     """Delete requests whose life is over, with jobs and files; returns how many (contract 8.3)."""
-    left: list[tuple[str, str]] = []
+    left: list[File] = []
 
     def delete(tx: Tx) -> int:
         now = co.clock.now_ms()
         left.extend((SOURCES, key) for key in alchemy.delete_expired(tx, now))
         gone = requests.expired(tx, now, CHUNK)
         for wp in gone:
-            left.extend(_files_of(tx, co, wp))
-            requests.delete(tx, wp)
-            tx.emit(LineMoved(wp, gone=True))
+            left.extend(remove_request(tx, co, wp))
         return len(gone)
 
     count = await _until_done(co, delete)
-    for bucket, key in left:
-        await files.remove(co, bucket, key)
+    await remove_files(co, left)
     return count
-
-
-def _files_of(tx: Tx, co: Coordinator, wp: WaitingPrompt) -> list[tuple[str, str]]:
-    """(bucket, key) of results and pictures that go with a request; the picture of a form goes with its whole request."""
-    if wp.kind is Kind.TEXT:
-        return []
-    found = [(RESULTS, result_key(job.id)) for job, _ in jobs.done_of(tx, wp.id)]
-    spec = co.specs.of(tx, wp)
-    if isinstance(spec, ImageSpec):
-        found += [(SOURCES, key) for key in sources.blobs_of(spec)]
-    return found
 
 
 async def sweep_blobs(co: Coordinator) -> int:
@@ -92,6 +78,20 @@ async def save_presence(co: Coordinator) -> None:
         present.uptime_ms -= seconds * 1000
 
 
+async def save_activity(co: Coordinator) -> None:
+    """Store when users and keys were last seen."""
+    seen, used = co.activity.take()
+    if not seen:
+        return
+
+    def save(tx: Tx) -> None:
+        for user_id, at_ms in seen.items():
+            users.save_active(tx, user_id, at_ms)
+        keys.save_used(tx, used)
+
+    await co.db.write(save)
+
+
 async def give_back(co: Coordinator) -> int:
     """Jobs that this node's own worker held return to the queue; returns how many. At start, and at the end of a stop.
 
@@ -107,7 +107,7 @@ async def give_back(co: Coordinator) -> int:
 
 
 async def rebuild_line(co: Coordinator) -> None:
-    """At start: what is only kept in memory of the queue."""
+    """At start: what is only kept in memory of the queue, and of messages."""
 
     def load(tx: Tx) -> tuple[list[LaneServed], list[WaitingPrompt]]:
         for kind in Kind:
@@ -118,6 +118,7 @@ async def rebuild_line(co: Coordinator) -> None:
 
     co.line.load(*await co.db.read(load))
     co.live.load(LiveJob(*row) for row in await co.db.read(jobs.live))
+    co.board.load(await co.db.read(lambda tx: messages.active(tx, co.clock.now_ms())))
 
 
 async def _until_done(co: Coordinator, step: Callable[[Tx], int]) -> int:

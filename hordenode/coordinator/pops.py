@@ -32,7 +32,7 @@ from hordenode.domain.seeds import job_seed
 from hordenode.domain.spec import AlchemySpec, ImageSpec, SourceImage, Spec, TextSpec
 from hordenode.ops.events import JobFaulted, JobPopped, WorkerSeen
 from hordenode.protocol.alchemy import AlchemyJob, AlchemyJobForm, AlchemyPop, AlchemySkipped
-from hordenode.protocol.common import JobSourceImage
+from hordenode.protocol.common import JobSourceImage, WorkerMessage
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageSkipped
 from hordenode.protocol.text import TextJob, TextPop, TextSkipped
@@ -77,7 +77,7 @@ async def pop_image(co: Coordinator, caller: Caller, body: ImagePop, wait: float
     found = await _pop(co, caller, Kind.IMAGE, body, wait)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, ImageSpec):
-        return ImageJob(skipped=_skipped(ImageSkipped, found.skipped))
+        return ImageJob(skipped=_skipped(ImageSkipped, found.skipped), messages=_messages(co, found))
     spec = claim.spec
     uploads = tuple(upload_url(co, caller.base_url, job_id) for job_id in claim.ids)
     extra = tuple(
@@ -96,6 +96,7 @@ async def pop_image(co: Coordinator, caller: Caller, body: ImagePop, wait: float
         extra_source_images=extra or None,
         r2_upload=uploads[0],
         r2_uploads=uploads,
+        messages=_messages(co, found),
     )
 
 
@@ -104,7 +105,7 @@ async def pop_text(co: Coordinator, caller: Caller, body: TextPop, wait: float =
     found = await _pop(co, caller, Kind.TEXT, body, wait)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, TextSpec):
-        return TextJob(skipped=_skipped(TextSkipped, found.skipped))
+        return TextJob(skipped=_skipped(TextSkipped, found.skipped), messages=_messages(co, found))
     return TextJob(
         payload=text_payload(claim.spec, str(claim.lane_id) if caller.in_process else ""),
         id=claim.ids[0],
@@ -112,7 +113,12 @@ async def pop_text(co: Coordinator, caller: Caller, body: TextPop, wait: float =
         ttl=claim.ttl_s,
         softprompt=claim.spec.softprompt,
         model=claim.model,
+        messages=_messages(co, found),
     )
+
+
+def _messages(co: Coordinator, found: Found) -> tuple[WorkerMessage, ...]:
+    return co.board.for_pop(found.admitted.worker.id, co.clock.now_ms())
 
 
 async def pop_alchemy(co: Coordinator, caller: Caller, body: AlchemyPop, wait: float = 0.0) -> AlchemyJob:

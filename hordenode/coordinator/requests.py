@@ -11,11 +11,12 @@ from hordenode.coordinator import intake, prices, sources
 from hordenode.coordinator.changes import JobStopped, advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.entry import Entry, enqueue
+from hordenode.coordinator.payers import Payer, check_key, find_payer
 from hordenode.coordinator.progress import request_check
 from hordenode.coordinator.results import image_generations, text_generations
 from hordenode.domain import kudos, lifecycle, validation
 from hordenode.domain import ledger as postings
-from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
+from hordenode.domain.entities import Job, Kind, WaitingPrompt
 from hordenode.domain.needs import needs_of
 from hordenode.domain.spec import GenerationSpec, ImageSpec
 from hordenode.ops.events import RequestQueued
@@ -23,9 +24,10 @@ from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestChec
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageRequest, ImageStatus
 from hordenode.protocol.text import TextRequest, TextStatus
-from hordenode.store import jobs, ledger, queue, requests, users, workers
+from hordenode.store import jobs, ledger, queue, requests, sharedkeys, users, workers
 from hordenode.store.tx import Tx
 
+PROXIED_LENGTH = 255
 NOBODY = "No worker can serve this request now. It waits until one can, or expires."
 
 
@@ -37,7 +39,7 @@ async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> R
     if body.style is not UNSET:
         raise HordeError("StyleNotFound", name=body.style)
     spec = sources.announced(body, spec)
-    ask = _Ask(Kind.IMAGE, spec, bool(body.proxied_account), body.disable_batching, body.dry_run)
+    ask = _ask(Kind.IMAGE, spec, body)
     if body.dry_run or not sources.pictured(spec):
         return await _submit(co, caller, ask)
     await co.db.read(lambda tx: _admit(tx, co, caller, ask))  # nothing is fetched for who may not ask
@@ -50,7 +52,7 @@ async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> Req
     check_start(co, body.webhook or None)
     if body.style is not UNSET:
         raise HordeError("StyleNotFound", name=body.style)
-    ask = _Ask(Kind.TEXT, intake.text_spec(body), bool(body.proxied_account), body.disable_batching, body.dry_run)
+    ask = _ask(Kind.TEXT, intake.text_spec(body), body)
     return await _submit(co, caller, replace(ask, extra_images=len(body.extra_source_images)))
 
 
@@ -60,10 +62,22 @@ class _Ask:
 
     kind: Kind
     spec: GenerationSpec
-    proxied: bool
+    proxied_account: str | None
     disable_batching: bool
     dry_run: bool
+    downgrade: bool
     extra_images: int = 0
+
+
+def _ask(kind: Kind, spec: GenerationSpec, body: ImageRequest | TextRequest) -> _Ask:
+    return _Ask(
+        kind,
+        spec,
+        (body.proxied_account or "")[:PROXIED_LENGTH] or None,
+        body.disable_batching,
+        body.dry_run,
+        downgrade=body.allow_downgrade,
+    )
 
 
 def check_start(co: Coordinator, webhook: str | None) -> None:
@@ -91,12 +105,13 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     )
 
 
-def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
-    """Contract 3.1, checks 7 to 17."""
+def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> Payer:
+    """Contract 3.1, checks 7 to 19."""
     spec = ask.spec
-    user = co.authenticate(tx, caller)
+    payer = find_payer(tx, co, caller, downgrade=ask.downgrade)
+    user = payer.user
     extra = len(spec.extra_source_images) if isinstance(spec, ImageSpec) else ask.extra_images
-    validation.check_account(user, proxied=ask.proxied, extra_images=extra)
+    validation.check_account(user, proxied=bool(ask.proxied_account), extra_images=extra)
     if not spec.prompt:
         raise HordeError("MissingPrompt")
     for worker_id in spec.audience.workers:
@@ -110,20 +125,34 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
         validation.check_text(spec)
         if ask.extra_images:
             raise HordeError("InvalidExtraSourceImages.")
-    return user
+    return check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade)
 
 
 def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> WaitingPrompt:
     """The one transaction of a request: checks, counters, spec, queue, activation tax."""
-    user = _admit(tx, co, caller, ask)
+    payer = _admit(tx, co, caller, ask)
+    user = payer.user
     balance = ledger.balance(tx, user.id)
     tax = prices.activation(co, ask.spec)
-    wp = enqueue(tx, co, caller, Entry(ask.kind, ask.spec, user, balance, price, tax.kudos))
+    entry = Entry(
+        ask.kind,
+        ask.spec,
+        user,
+        balance,
+        price,
+        tax.kudos,
+        proxied_account=ask.proxied_account,
+        sharedkey_id=payer.key.id if payer.key else None,
+        downgraded=payer.downgraded,
+    )
+    wp = enqueue(tx, co, caller, entry)
     if tax.kudos:
         ledger.post(
             tx, postings.charge(user, balance, tax.kudos, "request", tax.note), co.clock.now_ms(), request_id=wp.id
         )
         ledger.add_earned(tx, user.id, -tax.kudos)
+        if payer.key is not None:
+            sharedkeys.spend(tx, payer.key.id, tax.kudos)
     users.record(tx, user.id, ask.kind, requested=wp.jobs)
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))
     return wp

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from hordenode.blobs.images import BadImage, to_webp
 from hordenode.coordinator import files, prices
 from hordenode.coordinator.changes import advance, tell_done
+from hordenode.coordinator.conduct import note_aborted, note_speed
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.links import RESULTS, result_key
 from hordenode.coordinator.presence import Delivery
@@ -27,7 +28,7 @@ from hordenode.protocol.common import SubmitAnswer
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageSubmit
 from hordenode.protocol.text import TextSubmit
-from hordenode.store import jobs, ledger, requests, users, workers
+from hordenode.store import jobs, ledger, requests, sharedkeys, teams, users, workers
 from hordenode.store.tx import Tx
 
 UPLOADED = "R2"
@@ -156,7 +157,7 @@ def fault_job(tx: Tx, now_ms: int, job: Job, wp: WaitingPrompt) -> None:
     after = lifecycle.fault(wp, now_ms)
     advance(tx, wp, after)
     if not wp.cancelled:
-        workers.count_aborted(tx, job.worker_id)
+        note_aborted(tx, job.worker_id, now_ms)
     tx.emit(JobFaulted(job.id, wp.id, wp.user_id))
     tell_done(tx, after)
 
@@ -194,6 +195,7 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     tell_done(tx, after)
     seconds = max(1, now - it.job.popped_ms) / 1000
     speed = seconds if it.outcome.kind is Kind.ALCHEMY else it.wp.things / seconds
+    note_speed(tx, it.owner, it.worker, it.job.model, speed, now)
     delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, speed)
     return Settled(reward.kudos, delivery, it.worker.id)
 
@@ -207,6 +209,8 @@ def _pay(tx: Tx, it: _Delivery, reward: Amount, charge: Amount, now: int) -> Non
         _charge(tx, it, requester, charge, now)
     users.record(tx, it.owner.id, kind, fulfilled=1, contributed=things)
     workers.credit(tx, it.worker.id, things, reward.kudos)
+    if it.worker.team_id is not None:
+        teams.credit(tx, it.worker.team_id, things if kind is Kind.IMAGE else 0, reward.kudos)
     _reward(tx, it, reward, now)
 
 
@@ -217,6 +221,8 @@ def _charge(tx: Tx, it: _Delivery, requester: User, charge: Amount, now: int) ->
     paid = postings.charge(requester, balance, charge.kudos, "generation", charge.note)
     ledger.post(tx, paid, now, request_id=it.wp.id, job_id=it.job.id)
     ledger.add_earned(tx, requester.id, -charge.kudos)
+    if it.wp.sharedkey_id is not None:
+        sharedkeys.spend(tx, it.wp.sharedkey_id, charge.kudos)
     tx.emit(KudosMoved(account=requester.id, amount=-charge.kudos))
 
 

@@ -26,6 +26,7 @@ REASONS = {
     "recurring": "monthly kudos",
     "style": "your style was used",
     "admin": "changed by the owner of the horde",
+    "wiped": "account wiped",
 }
 
 

@@ -64,6 +64,7 @@ DONE_WITH = statement(
 DELETE_EXPIRED = statement(
     "alchemy.delete_expired", "DELETE FROM alchemy_requests WHERE expires_ms < :now_ms RETURNING source"
 )
+DELETE_OF_USER = statement("alchemy.delete_of_user", "DELETE FROM alchemy_requests WHERE user_id = :user_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +120,8 @@ def refresh(tx: Tx, wp: WaitingPrompt) -> None:
 def delete_expired(tx: Tx, now_ms: int) -> list[str]:
     """Forget requests whose life is over; returns the keys of their pictures. Their forms expire at the same moment."""
     return [row[0] for row in tx.all(DELETE_EXPIRED, now_ms=now_ms)]
+
+
+def delete_of_user(tx: Tx, user_id: int) -> None:
+    """All of a user's requests; their forms have been deleted before."""
+    tx.run(DELETE_OF_USER, user_id=user_id)

@@ -41,6 +41,8 @@ IN_PROCESS = statement(
     "jobs.in_process", f"SELECT {columns(Job)} FROM jobs WHERE state = 'processing' AND in_process = 1"
 )
 
+DELETE_OF_WORKER = statement("jobs.delete_of_worker", "DELETE FROM jobs WHERE worker_id = :worker_id")
+
 
 def find(tx: Tx, job_id: str) -> Job | None:
     row = tx.one(FIND, id=job_id)
@@ -96,3 +98,8 @@ def live(tx: Tx) -> list[tuple[str, str, int, str, str]]:
 def in_process(tx: Tx) -> list[Job]:
     """Jobs that the node's own worker held."""
     return [_job(row) for row in tx.all(IN_PROCESS)]
+
+
+def delete_of_worker(tx: Tx, worker_id: str) -> None:
+    """All jobs of a worker that is about to be deleted. Looks through all jobs, as workers.is_referenced does."""
+    tx.run(DELETE_OF_WORKER, worker_id=worker_id)

@@ -16,6 +16,7 @@ BY_KEY = statement(
     "users.by_key",
     f"SELECT {columns(User)} FROM users WHERE id = (SELECT user_id FROM api_keys WHERE digest = :digest)",
 )
+BY_NAME = statement("users.by_name", f"SELECT {columns(User)} FROM users WHERE name = :name ORDER BY id")
 INSERT = statement("users.insert", f"INSERT INTO users ({columns(User)}) VALUES ({placeholders(User)})")
 NEXT_ID = statement("users.next_id", "SELECT max(id) + 1 FROM accounts")
 SAVE = statement(
@@ -65,6 +66,11 @@ def by_key(tx: Tx, digest: bytes) -> User | None:
     """The user whose API key has this keyed digest."""
     row = tx.one(BY_KEY, digest=digest)
     return None if row is None else _user(row)
+
+
+def by_name(tx: Tx, name: str) -> list[User]:
+    """All users of this name, oldest first. Looks through all users: only the command line asks."""
+    return [_user(row) for row in tx.all(BY_NAME, name=name)]
 
 
 def by_passkey(tx: Tx, passkey: str) -> User | None:

@@ -30,7 +30,7 @@ from hordenode.store import ledger
 from hordenode.store import users as user_rows
 from hordenode.store.database import Database
 from hordenode.store.migrate import migrate
-from hordenode.store.tx import Tx
+from hordenode.store.tx import Statement, Tx
 
 ANONYMOUS = "0000000000"
 BASE = "http://horde.test:7001"
@@ -89,6 +89,10 @@ class Horde:
     async def worker_key(self) -> str:
         """The key of a new trusted user for workers."""
         return await self.user("worker owner", trusted=True)
+
+    async def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a query finds in the store."""
+        return await self.co.db.read(lambda tx: tx.all(Statement("test", sql)))
 
     async def ledger_sum(self) -> int:
         return await self.co.db.read(ledger.total)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hordenode.protocol import alchemy, common, image, status, text, users, workers
+from hordenode.protocol import alchemy, common, image, sharedkeys, status, teams, text, users, workers
 from hordenode.protocol.decode import decode
 from hordenode.protocol.errors import ValidationFailed
 from hordenode.protocol.wire import Answer, Request
@@ -36,6 +36,13 @@ REQUESTS: dict[type[Request], str] = {
     alchemy.AlchemyForm: "AlchemyFormInput",
     alchemy.AlchemyPop: "AlchemyPopInput",
     alchemy.AlchemySubmit: "AlchemySubmitInput",
+    users.UserModify: "UserModifyInput",
+    workers.WorkerModify: "WorkerModifyInput",
+    workers.WorkerMessageInput: "WorkerMessageInput",
+    sharedkeys.SharedKeyInput: "SharedKeyInput",
+    sharedkeys.SharedKeyPatch: "SharedKeyPatch",
+    teams.TeamInput: "TeamInput",
+    teams.TeamPatch: "TeamPatch",
 }
 ANSWERS: dict[type[msgspec.Struct], str] = {
     common.RequestAccepted: "RequestAsync",
@@ -61,7 +68,17 @@ ANSWERS: dict[type[msgspec.Struct], str] = {
     alchemy.AlchemyJob: "AlchemyPopResponse",
     alchemy.AlchemyJobForm: "AlchemyPoppedForm",
     alchemy.AlchemySkipped: "AlchemySkipped",
+    common.SimpleAnswer: "SimpleResponse",
     users.UserDetails: "UserDetails",
+    users.UserListItem: "UserDetailsListItem",
+    users.UserModified: "UserModified",
+    workers.WorkerModified: "WorkerModified",
+    workers.WorkerDeleted: "WorkerDeleted",
+    sharedkeys.SharedKeyDetails: "SharedKeyDetails",
+    teams.TeamDetails: "TeamDetails",
+    teams.TeamModified: "TeamModified",
+    teams.TeamDeleted: "TeamDeleted",
+    teams.WorkerLite: "WorkerLite",
     users.UserKudosDetails: "UserKudosDetails",
     users.UserRecords: "UserRecords",
     workers.WorkerDetails: "WorkerDetails",
@@ -142,6 +159,13 @@ GOOD: dict[type[Request], dict[str, Any]] = {
     },
     alchemy.AlchemyPop: {"name": "w", "priority_usernames": ["a#1"]},
     alchemy.AlchemySubmit: {"id": "i", "result": {"caption": "text"}},
+    users.UserModify: {"kudos": 5, "trusted": True, "username": "somebody"},
+    workers.WorkerModify: {"maintenance": True, "name": "painter"},
+    workers.WorkerMessageInput: {"message": "hello", "worker_id": "x" * 36},
+    sharedkeys.SharedKeyInput: {"kudos": 5, "name": "mine"},
+    sharedkeys.SharedKeyPatch: {"kudos": 5, "name": "mine"},
+    teams.TeamInput: {"name": "red", "info": "those in red"},
+    teams.TeamPatch: {"name": "red", "info": "those in red"},
 }
 JUNK: list[Any] = [
     *(None, True, False, "", "a", "ab", "abc", "x" * 2000, [], {}, [None], [1], ["a"], ["GFPGAN", "GFPGAN"], [{}]),
