@@ -26,6 +26,7 @@ from hordenode.coordinator import janitor, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
+from hordenode.coordinator.monthly import pay_monthly
 from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
 from hordenode.engine.engine import Engine
@@ -201,6 +202,7 @@ class Node:
             Periodic("expired files", 600, lambda: janitor.sweep_blobs(co)),
             Periodic("worker presence", 30, lambda: janitor.save_presence(co)),
             Periodic("last use of keys", 30, lambda: janitor.save_activity(co)),
+            Periodic("monthly kudos", 3600, lambda: pay_monthly(co)),
         ]
 
     async def _start_engine(self) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from hordenode.domain.entities import User
 from hordenode.domain.spec import (
     Audience,
     ExtraText,
+    GenerationSpec,
     ImageSpec,
     Lora,
     TextSpec,
@@ -49,6 +52,13 @@ def image_spec(body: ImageRequest, *, default_model_offered: bool) -> ImageSpec:
         disable_batching=body.disable_batching or params.workflow == "qr_code",
         **given,
     )
+
+
+def fitted(spec: GenerationSpec, user: User) -> GenerationSpec:
+    """The spec as it is for this user: pictures for education are safe for work, by trusted workers (contract 2.1)."""
+    if not user.education or not isinstance(spec, ImageSpec):
+        return spec
+    return replace(spec, censor_nsfw=True, audience=replace(spec.audience, nsfw=False, trusted_workers=True))
 
 
 def text_spec(body: TextRequest) -> TextSpec:

@@ -92,7 +92,7 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     if ask.dry_run:
         await co.db.read(lambda tx: _admit(tx, co, caller, ask))
         return DryRunAnswer(kudos=kudos.kudos(prices.estimate(co, ask.spec)))
-    wp = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
+    wp, ask = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
     needs = needs_of(ask.spec)
     co.specs.learn(wp.id, ask.spec)
     served = co.presence.can_serve(ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
@@ -105,11 +105,13 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     )
 
 
-def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> Payer:
-    """Contract 3.1, checks 7 to 19."""
-    spec = ask.spec
+def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _Ask]:
+    """Contract 3.1, checks 7 to 19. Returns who pays, and the request as it is for this user."""
     payer = find_payer(tx, co, caller, downgrade=ask.downgrade)
     user = payer.user
+    spec = intake.fitted(ask.spec, user)
+    if spec is not ask.spec:
+        ask = replace(ask, spec=spec)
     extra = len(spec.extra_source_images) if isinstance(spec, ImageSpec) else ask.extra_images
     validation.check_account(user, proxied=bool(ask.proxied_account), extra_images=extra)
     if not spec.prompt:
@@ -125,12 +127,12 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> Payer:
         validation.check_text(spec)
         if ask.extra_images:
             raise HordeError("InvalidExtraSourceImages.")
-    return check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade)
+    return check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade), ask
 
 
-def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> WaitingPrompt:
+def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> tuple[WaitingPrompt, _Ask]:
     """The one transaction of a request: checks, counters, spec, queue, activation tax."""
-    payer = _admit(tx, co, caller, ask)
+    payer, ask = _admit(tx, co, caller, ask)
     user = payer.user
     balance = ledger.balance(tx, user.id)
     tax = prices.activation(co, ask.spec)
@@ -155,7 +157,7 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> W
             sharedkeys.spend(tx, payer.key.id, tax.kudos)
     users.record(tx, user.id, ask.kind, requested=wp.jobs)
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))
-    return wp
+    return wp, ask
 
 
 async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:

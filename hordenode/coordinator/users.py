@@ -11,6 +11,7 @@ from hordenode.coordinator.accounts import USUAL_CONCURRENCY, NewUser, find_by_a
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import kudos, permissions
 from hordenode.domain.entities import Kind, User
+from hordenode.domain.monthly import monthly_amount
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.users import (
     ActiveGenerations,
@@ -147,7 +148,7 @@ def _internals(tx: Tx, user: User, money: ledger.KudosDetails) -> dict[str, Any]
     """What only moderators see; what there is none of is left out."""
     known = users.private(tx, user.id)
     monthly = MonthlyKudos(
-        amount=known.monthly_kudos // 1000,
+        amount=monthly_amount(user, known.monthly_kudos) // 1000,
         last_received=UNSET if known.monthly_paid_ms is None else rfc822(known.monthly_paid_ms),
     )
     return {

@@ -33,6 +33,11 @@ BY_KUDOS = statement(
 BY_AGE = statement(
     "users.by_age", f"SELECT {columns(User)} FROM users ORDER BY created_ms, id LIMIT :limit OFFSET :offset"
 )
+WITH_MONTHLY = statement(
+    "users.with_monthly",
+    f"SELECT {', '.join('u.' + name for name in columns(User).split(', '))} FROM users u"
+    " LEFT JOIN user_private p ON p.user_id = u.id WHERE u.deleted = 0 AND (u.moderator = 1 OR p.monthly_kudos > 0)",
+)
 PRIVATE = statement("users.private", f"SELECT {columns(UserPrivate)} FROM user_private WHERE user_id = :user_id")
 SAVE_PRIVATE = statement(
     "users.save_private",
@@ -108,6 +113,11 @@ def save_active(tx: Tx, user_id: int, at_ms: int) -> None:
 def delete(tx: Tx, user_id: int) -> None:
     """The user with keys, shared keys, teams, records and what else only belongs to it. Not its account."""
     tx.run(DELETE, id=user_id)
+
+
+def with_monthly(tx: Tx) -> list[User]:
+    """Who gets kudos each month."""
+    return [_user(row) for row in tx.all(WITH_MONTHLY)]
 
 
 def private(tx: Tx, user_id: int) -> UserPrivate:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hordenode.coordinator import janitor
+from hordenode.coordinator.monthly import pay_monthly
 from tests.contract.schema import validate
 from tests.support.aio import run
 from tests.support.horde import IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST, open_horde
@@ -156,6 +157,29 @@ def test_monthly_kudos_are_a_sum_of_changes_and_a_raise_is_paid_at_once(
     run(main())
 
 
+def test_monthly_kudos_are_paid_a_calendar_month_after_the_last(people_template: Template, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_people(people_template, tmp_path) as people:
+            horde = people.horde
+            before = await seen_by(people, "moderator", "moderator")
+            assert await pay_monthly(horde.co) == 2  # the owner and the moderator, for the first time
+            after = await seen_by(people, "moderator", "moderator")
+            assert after["kudos"] - before["kudos"] == after["monthly_kudos"]["amount"] == 300_000
+            await edit(people, "admin", {"monthly_kudos": 40})
+            horde.clock.advance(29 * DAY_S)  # it is November
+            assert await pay_monthly(horde.co) == 0
+            horde.clock.advance(DAY_S)
+            assert await pay_monthly(horde.co) == 3
+            horde.clock.advance(30 * DAY_S)  # and now December
+            assert await pay_monthly(horde.co) == 0
+            horde.clock.advance(70 * DAY_S)
+            assert await pay_monthly(horde.co) == 3
+            assert (await seen_by(people, "none"))["kudos_details"]["recurring"] == 3 * 40
+            assert await horde.ledger_sum() == 0
+
+    run(main())
+
+
 def test_trust_brings_the_kudos_that_were_held_back_and_wakes_paused_workers(
     people_template: Template, tmp_path: Path
 ) -> None:
@@ -187,6 +211,25 @@ def test_education_brings_the_concurrency_of_a_class(people_template: Template, 
             assert (await seen_by(people, "none"))["concurrency"] == 30
             await edit(people, "moderator", {"education": True, "concurrency": 50})
             assert (await seen_by(people, "none"))["concurrency"] == 50
+
+    run(main())
+
+
+def test_pictures_for_education_are_safe_for_work_and_by_trusted_workers(
+    people_template: Template, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with open_people(people_template, tmp_path) as people:
+            for who in ("education", "other"):
+                await people.ok(who, "POST", "/generate/async", IMAGE_REQUEST | {"nsfw": True, "censor_nsfw": False})
+            safe = IMAGE_POP | {"name": "safe", "nsfw": False}
+            untrusted = await people.ok("registered", "POST", "/generate/pop", safe)
+            assert untrusted["id"] is None
+            assert (untrusted["skipped"]["nsfw"], untrusted["skipped"]["untrusted"]) == (1, 1)
+            job = await people.ok("trusted", "POST", "/generate/pop", safe | {"name": "safe and trusted"})
+            assert job["payload"]["use_nsfw_censor"]
+            text = await people.ok("education", "POST", "/generate/text/async", TEXT_REQUEST)
+            assert (await people.ok("registered", "POST", "/generate/text/pop", TEXT_POP))["id"], text
 
     run(main())
 
