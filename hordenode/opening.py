@@ -71,18 +71,7 @@ async def open_coordinator(
         secret=secret,
         baselines=Baselines({name: model.baseline for name, model in catalog.image.items()}),
         text_sizes={name: model.parameters for name, model in catalog.text.items() if model.parameters},
-        rules=Rules(
-            fair=settings.queue.order == "fair",
-            anonymous=settings.server.anonymous,
-            registration=settings.server.registration,
-            refused_words=settings.horde.refused_words,
-            workers_per_address=settings.horde.workers_per_address,
-            kudos=settings.horde.kudos,
-            max_upload=settings.server.max_body_mb * 2**20,
-            backlog=settings.limits.backlog,
-            max_running=settings.queue.max_running,
-            metrics_allow=Networks(settings.metrics.allow),
-        ),
+        rules=make_rules(settings),
         metrics=metrics,
         streams=Streams(most=settings.limits.streams, most_each=settings.limits.streams_each),
         guard=make_guard(settings.outgoing),
@@ -91,6 +80,22 @@ async def open_coordinator(
     coordinator.announce = Publisher(coordinator, publish, stop_job)
     forward.append(coordinator.announce)
     return coordinator
+
+
+def make_rules(settings: Settings) -> Rules:
+    """What the owner decides about the coordinator."""
+    return Rules(
+        fair=settings.queue.order == "fair",
+        anonymous=settings.server.anonymous,
+        registration=settings.server.registration,
+        refused_words=settings.horde.refused_words,
+        workers_per_address=settings.horde.workers_per_address,
+        kudos=settings.horde.kudos,
+        max_upload=settings.server.max_body_mb * 2**20,
+        backlog=settings.limits.backlog,
+        max_running=settings.queue.max_running,
+        metrics_allow=Networks(settings.metrics.allow),
+    )
 
 
 def make_guard(settings: OutgoingSettings) -> Guard:

@@ -114,16 +114,7 @@ def details(tx: Tx, user: User, viewer: User | None, now_ms: int) -> UserDetails
         concurrency=user.concurrency,
         worker_invited=user.worker_invited,
         moderator=user.moderator,
-        kudos_details=UserKudosDetails(
-            accumulated=kudos.kudos(money.accumulated),
-            gifted=kudos.kudos(money.gifted),
-            donated=kudos.kudos(money.donated),
-            admin=kudos.kudos(money.admin),
-            received=kudos.kudos(money.received),
-            recurring=kudos.kudos(money.recurring),
-            awarded=kudos.kudos(money.awarded),
-            styled=kudos.kudos(money.styled),
-        ),
+        kudos_details=_kudos_details(money),
         worker_count=len(ids),
         trusted=user.trusted,
         flagged=user.flagged,
@@ -158,6 +149,19 @@ def _internals(tx: Tx, user: User, money: ledger.KudosDetails) -> dict[str, Any]
         "admin_comment": known.admin_comment or UNSET,
         "proxy_passkey": known.proxy_passkey or UNSET,
     }
+
+
+def _kudos_details(money: ledger.KudosDetails) -> UserKudosDetails:
+    return UserKudosDetails(
+        accumulated=kudos.kudos(money.accumulated),
+        gifted=kudos.kudos(money.gifted),
+        donated=kudos.kudos(money.donated),
+        admin=kudos.kudos(money.admin),
+        received=kudos.kudos(money.received),
+        recurring=kudos.kudos(money.recurring),
+        awarded=kudos.kudos(money.awarded),
+        styled=kudos.kudos(money.styled),
+    )
 
 
 def _active(tx: Tx, user: User) -> ActiveGenerations:
