@@ -17,15 +17,31 @@ SHARED_KEY_LENGTH = 36  # a UUID; keys of users have 22 characters
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """The user whose request it is, and the shared key of that user which pays. downgraded: it comes after all others."""
+    """The user whose request it is, and the shared key of that user which pays.
+
+    downgraded: it comes after all others. by_style: the key is that of the style, and its limits do not count.
+    """
 
     user: User
     key: SharedKey | None = None
     downgraded: bool = False
+    by_style: bool = False
 
 
-def find_payer(tx: Tx, co: Coordinator, caller: Caller, *, downgrade: bool) -> Payer:
-    """Contract 3.1, check 7. Raises InvalidAPIKey, SharedKeyEmpty, SharedKeyExpired."""
+def find_payer(tx: Tx, co: Coordinator, caller: Caller, *, downgrade: bool, style_key: str | None = None) -> Payer:
+    """Contract 3.1, check 7. `style_key`: id of the shared key of the request's style, which pays if it is usable.
+
+    Raises InvalidAPIKey, SharedKeyEmpty, SharedKeyExpired. The caller's own key must be good in any case ([FIX]).
+    """
+    payer = _caller(tx, co, caller, downgrade=downgrade)
+    key = None if style_key is None else sharedkeys.find(tx, style_key)
+    owner = None if key is None else users.find(tx, key.user_id)
+    if key is None or owner is None or key.budget == 0 or _expired(key, co.clock.now_ms()):
+        return payer
+    return Payer(owner, key, by_style=True)
+
+
+def _caller(tx: Tx, co: Coordinator, caller: Caller, *, downgrade: bool) -> Payer:
     apikey = caller.apikey
     if caller.user_id is not None or apikey is None or len(apikey) != SHARED_KEY_LENGTH:
         return Payer(co.authenticate(tx, caller))
@@ -36,10 +52,14 @@ def find_payer(tx: Tx, co: Coordinator, caller: Caller, *, downgrade: bool) -> P
     now = co.clock.now_ms()
     if key.budget == 0:
         return _without_budget(tx, co, downgrade=downgrade)
-    if key.expires_ms is not None and key.expires_ms <= now:
+    if _expired(key, now):
         raise HordeError("SharedKeyExpired", status=403)
     co.activity.saw(owner.id, None, now)
     return Payer(owner, key)
+
+
+def _expired(key: SharedKey, now_ms: int) -> bool:
+    return key.expires_ms is not None and key.expires_ms <= now_ms
 
 
 def _without_budget(tx: Tx, co: Coordinator, *, downgrade: bool) -> Payer:
@@ -56,7 +76,7 @@ def check_key(payer: Payer, spec: GenerationSpec, amount: int, *, downgrade: boo
     Raises BadRequest over a limit, and SharedKeyInsufficientKudos unless the request may be downgraded.
     """
     key = payer.key
-    if key is None:
+    if key is None or payer.by_style:
         return payer
     reason = _over_limit(key, spec)
     if reason is not None:

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from hordenode.coordinator.context import Caller
+from hordenode.coordinator.payers import Payer, check_key, find_payer
+from hordenode.domain.spec import Audience, TextSpec
+from hordenode.protocol.errors import HordeError
 from tests.contract.schema import validate
 from tests.support.aio import run
 from tests.support.horde import ALCHEMY_REQUEST, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST
@@ -214,5 +218,32 @@ def test_deleting_a_key_deletes_what_was_asked_with_it(people_template: Template
             assert (await people.horde.ok("GET", f"/generate/text/status/{own}"))["queue_position"] == 1
             assert (await ask(people, TEXT_REQUEST)).json()["rc"] == "InvalidAPIKey"
         assert broken_rules(tmp_path / "hordenode.db") == {}
+
+    run(main())
+
+
+def test_the_key_of_a_style_pays_in_place_of_the_caller_while_it_can(people_template: Template, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_people(people_template, tmp_path) as people:
+            key_id, owner = people.cast.things["sharedkey_id"], people.cast.ids["registered"]
+            spec = TextSpec(prompt="x", audience=Audience(), max_length=500)
+
+            async def payer(who: str) -> Payer:
+                caller = Caller(apikey=people.cast.keys[who])
+                return await people.horde.co.db.read(
+                    lambda tx: find_payer(tx, people.horde.co, caller, downgrade=False, style_key=key_id)
+                )
+
+            await change(people, {"max_text_tokens": 1})
+            found = await payer("other")
+            assert (found.user.id, found.key and found.key.id) == (owner, key_id)
+            assert check_key(found, spec, 10**12, downgrade=False) == found
+            with pytest.raises(HordeError, match="API key"):
+                await payer("nobody")
+            await change(people, {"kudos": 0})
+            assert (await payer("other")).user.id == people.cast.ids["other"]
+            await change(people, {"kudos": 1, "expiry": 1})
+            people.horde.clock.advance(2 * 86_400)
+            assert (await payer("other")).key is None
 
     run(main())
