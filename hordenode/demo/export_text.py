@@ -14,7 +14,8 @@ from transformers import LlamaForCausalLM
 from hordenode.demo.int8 import rounded
 from hordenode.demo.llama_graph import LlamaShape, llama_graph
 from hordenode.demo.onnx_text import OnnxTextModel
-from hordenode.demo.train_text import END, END_ID, load_text_model, load_text_tokenizer
+from hordenode.demo.text_corpus import END, END_ID
+from hordenode.demo.train_text import load_text_model, load_text_tokenizer
 
 PROMPTS = (
     "Once upon a time",

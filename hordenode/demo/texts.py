@@ -9,7 +9,7 @@ from hordenode.demo.answers import TOPICS, Topic
 from hordenode.demo.answers_use import GENERAL, GENERAL_ENDS, SMALL_TALK, STRANGE, STRANGE_ANSWER, USES
 from hordenode.demo.phrasing import careless, spoken
 from hordenode.demo.stories import dialogue, story
-from hordenode.demo.storyworld import Plot, wish
+from hordenode.demo.storyworld import THEMES, Plot, wish
 
 EVERY_TOPIC = TOPICS + USES
 
@@ -102,9 +102,9 @@ def _topic_turn(random: Random, topic: Topic) -> Turn:
 
 def _story_turn(random: Random) -> Turn:
     plot, request = Plot.any(random), spoken(random, random.choice(STORY_REQUESTS))
-    if random.random() < 0.9:
-        request += random.choice(ABOUT) + wish(random, plot)
-    return Turn(request + random.choice((".", ".", "")), " ".join(story(random, plot)))
+    theme = random.choice(THEMES) if random.random() < 0.9 else ""
+    about = random.choice(ABOUT) + wish(plot, theme) if theme else ""
+    return Turn(f"{request}{about}.", " ".join(story(random, plot, theme)))
 
 
 def _continue_turn(random: Random) -> Turn:
