@@ -64,8 +64,11 @@ class Runtime:
         """Whether memory is dearer than a few per cent of time."""
         return self._limited or self._choice()[0].name == "cpu"
 
-    def open(self, file: Path, model: bytes | None = None) -> Session:
-        """A session on an ONNX file, or on a changed `model` of it. Raises ModelFileError."""
+    def open(self, file: Path, model: bytes | None = None, *, long_runs: bool = False) -> Session:
+        """A session on an ONNX file, or on a changed `model` of it. Raises ModelFileError.
+
+        `long_runs`: each takes a good part of a second, so that its threads had better stay awake until it ends.
+        """
         choice, _ = self._choice()
         if not file.is_file():
             raise ModelFileError(file, "is missing", RESTORE)
@@ -76,7 +79,7 @@ class Runtime:
         if choice.name != "cpu":
             providers.append("CPUExecutionProvider")  # for operators that the other one lacks
         try:
-            options = self._options(ort)
+            options = self._options(ort, long_runs=long_runs)
             if model is not None:  # its weights may lie beside the file
                 options.add_session_config_entry(
                     "session.model_external_initializers_file_folder_path", str(file.parent)
@@ -95,11 +98,13 @@ class Runtime:
                 log.info("generating on %s with %d threads%s", report.provider, report.threads, refused)
             return self._chosen
 
-    def _options(self, ort: Any) -> Any:
+    def _options(self, ort: Any, *, long_runs: bool) -> Any:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # ARCHITECTURE 3.15
+        # Threads that wait awake take the processor from the node's other work; within a long run they are seldom idle.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if long_runs else "0")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.use_env_allocators", "1")
         options.log_severity_level = FATAL  # everything else arrives as an exception
         return options

@@ -34,6 +34,14 @@ def moment() -> Moment:
     return time.perf_counter(), time.process_time()
 
 
+def added(folder: Path) -> Path:
+    """What `models add` made of a folder, else what optimum exported, else the folder itself."""
+    ours, exported = folder / "data" / "models" / "image", folder / "onnx"
+    if ours.is_dir():
+        return next(each for each in ours.iterdir() if each.is_dir())
+    return exported if exported.is_dir() else folder
+
+
 def hordenode(folder: Path, size: int, threads: int, device: str, batch: int) -> Draw:
     """Ours; also measures what a step spends outside of ONNX Runtime."""
     from hordenode.catalog import ImageModel
@@ -43,8 +51,7 @@ def hordenode(folder: Path, size: int, threads: int, device: str, batch: int) ->
     from hordenode.engine.runtime import Binding, Runtime
 
     settings = EngineSettings(threads=threads, providers=(device,))
-    added = next((folder / "data" / "models" / "image").iterdir())
-    pipeline = ImagePipeline(ImageModel(name="bench", path=added), Runtime(settings))
+    pipeline = ImagePipeline(ImageModel(name="bench", path=added(folder)), Runtime(settings))
     inside.clear()
     plain = Binding.run
 

@@ -21,7 +21,16 @@ from hordenode.engine.image.samplers import SAMPLERS, Noise, StepDone
 from hordenode.engine.image.schedule import Schedule, SchedulerConfig, UnsupportedSchedule
 from hordenode.engine.image.sizes import check_size
 from hordenode.engine.image.sources import Source, latent_mask, read_source, resized
-from hordenode.engine.image.stages import Stage, enlarged, latent_size, levels, stages, step_count, working_mb
+from hordenode.engine.image.stages import (
+    Stage,
+    enlarged,
+    first_strength,
+    latent_size,
+    levels,
+    stages,
+    step_count,
+    working_mb,
+)
 from hordenode.engine.image.unet import Unet
 from hordenode.engine.image.wrappers import Watching, keeping, seamless
 from hordenode.engine.jobs import ImageJob, ImageResult, ModelFileError, Picture, Progress, UnsupportedJob
@@ -52,7 +61,9 @@ class ImagePipeline:
         self._schedule, self._denoiser = _schedule(self._folder / "scheduler" / "scheduler_config.json")
         frugal = runtime.frugal
         self._decoder = Decoder(self._open("vae_decoder"), self._folder / "vae_decoder", frugal=frugal)
-        self._unet = Unet(self._open("unet"), self._folder / "unet", self._decoder.channels, frugal=frugal)
+        self._unet = Unet(
+            self._open("unet", long_runs=True), self._folder / "unet", self._decoder.channels, frugal=frugal
+        )
         self._conditioner = Conditioner(self._folder, runtime, pooled=self._unet.wants_pooled)
         self._encoder: Encoder | None = None
         self._preview = Preview(self._decoder.channels)
@@ -116,8 +127,7 @@ class ImagePipeline:
         denoise = self._denoiser(predict, self._schedule)
         if job.tiling:
             denoise = seamless(denoise)
-        # What the model was trained on at this level: a picture of unit variance under noise of sigma.
-        start = first * np.float32((sigmas[0] ** 2 + 1) ** 0.5)
+        start = first * np.float32(first_strength(self._schedule, job.sampler, sigmas[0]))
         fresh = canvas.mask is not None and walk.strength >= 1
         if canvas.latent is not None and not fresh:
             start = canvas.latent + first * np.float32(sigmas[0])
@@ -161,8 +171,8 @@ class ImagePipeline:
             self._preview.learn(sample, self._decoder.decode(sample))
         return self._preview.picture(latent)
 
-    def _open(self, part: str) -> Session:
-        return self._runtime.open(self._folder / part / "model.onnx")
+    def _open(self, part: str, *, long_runs: bool = False) -> Session:
+        return self._runtime.open(self._folder / part / "model.onnx", long_runs=long_runs)
 
     def _check(self, job: ImageJob) -> None:
         check_size(job.width, job.height)
