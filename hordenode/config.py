@@ -108,6 +108,9 @@ class HordeSettings:
     name: str = option("hordenode", "Name of this horde, as clients see it.")
     kudos: bool = option(True, "on: requests cost and jobs earn kudos. off: everything is free and users take turns.")
     refused_words: tuple[str, ...] = option((), "Words that names, infos and contacts may not contain.")
+    trust_after: int = option(
+        0, "Kudos held back from a new user's workers after which the account is trusted by itself; 0 means never."
+    )
     workers_per_address: int = option(
         0, "Most workers of one user at one address; 0 means as many as the user may run."
     )

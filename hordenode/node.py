@@ -27,6 +27,7 @@ from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
 from hordenode.coordinator.monthly import pay_monthly
+from hordenode.coordinator.trust import trust_proven
 from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
 from hordenode.engine.engine import Engine
@@ -203,6 +204,7 @@ class Node:
             Periodic("worker presence", 30, lambda: janitor.save_presence(co)),
             Periodic("last use of keys", 30, lambda: janitor.save_activity(co)),
             Periodic("monthly kudos", 3600, lambda: pay_monthly(co)),
+            Periodic("earned trust", 600, lambda: trust_proven(co)),
         ]
 
     async def _start_engine(self) -> None:

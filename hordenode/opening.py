@@ -90,6 +90,7 @@ def make_rules(settings: Settings) -> Rules:
         registration=settings.server.registration,
         refused_words=settings.horde.refused_words,
         workers_per_address=settings.horde.workers_per_address,
+        trust_after=settings.horde.trust_after,
         kudos=settings.horde.kudos,
         max_upload=settings.server.max_body_mb * 2**20,
         backlog=settings.limits.backlog,

@@ -62,7 +62,7 @@ class Rules:
     """What the owner decides about the coordinator.
 
     registration: who may make an account, `closed`, `invite` or `open`. workers_per_address: of one user, 0 for as many
-    as the user may run.
+    as the user may run. trust_after: held-back kudos that make a user trusted, 0 for never.
     """
 
     fair: bool = True
@@ -75,6 +75,7 @@ class Rules:
     registration: str = "closed"
     refused_words: tuple[str, ...] = ()
     workers_per_address: int = 0
+    trust_after: int = 0
 
     def check_words(self, text: str, rc: str) -> None:
         """Raises HordeError(rc) for a text with a word that the owner does not want."""

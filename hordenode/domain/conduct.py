@@ -5,6 +5,7 @@ from __future__ import annotations
 from hordenode.domain.entities import Kind
 from hordenode.domain.matching import parameters_in_billions
 
+SUSPICIOUS = 5  # reasons that make a user suspicious
 MOST_PIXELS = 3072 * 3072
 MOST_IMAGE_SPEED = 20_000_000  # pixelsteps per second
 MOST_TEXT_SPEED = 150.0  # tokens per second, where the model's size does not say less

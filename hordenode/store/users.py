@@ -38,6 +38,12 @@ WITH_MONTHLY = statement(
     f"SELECT {', '.join('u.' + name for name in columns(User).split(', '))} FROM users u"
     " LEFT JOIN user_private p ON p.user_id = u.id WHERE u.deleted = 0 AND (u.moderator = 1 OR p.monthly_kudos > 0)",
 )
+PROVEN = statement(
+    "users.proven",
+    f"SELECT {', '.join('u.' + name for name in columns(User).split(', '))} FROM users u"
+    " JOIN user_kudos k ON k.user_id = u.id WHERE u.trusted = 0 AND u.flagged = 0 AND u.deleted = 0 AND u.id > 0"
+    " AND u.created_ms <= :created_before_ms AND k.evaluating > :held",
+)
 PRIVATE = statement("users.private", f"SELECT {columns(UserPrivate)} FROM user_private WHERE user_id = :user_id")
 SAVE_PRIVATE = statement(
     "users.save_private",
@@ -118,6 +124,11 @@ def delete(tx: Tx, user_id: int) -> None:
 def with_monthly(tx: Tx) -> list[User]:
     """Who gets kudos each month."""
     return [_user(row) for row in tx.all(WITH_MONTHLY)]
+
+
+def proven(tx: Tx, held: int, *, created_before_ms: int) -> list[User]:
+    """Untrusted users with more held-back kudos (thousandths), whose accounts are old enough."""
+    return [_user(row) for row in tx.all(PROVEN, held=held, created_before_ms=created_before_ms)]
 
 
 def private(tx: Tx, user_id: int) -> UserPrivate:

@@ -9,6 +9,7 @@ import pytest
 
 from hordenode.coordinator import janitor
 from hordenode.coordinator.monthly import pay_monthly
+from hordenode.coordinator.trust import trust_proven
 from tests.contract.schema import validate
 from tests.support.aio import run
 from tests.support.horde import IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST, open_horde
@@ -197,6 +198,30 @@ def test_trust_brings_the_kudos_that_were_held_back_and_wakes_paused_workers(
             assert after["evaluating_kudos"] == 0
             assert after["kudos"] == pytest.approx(before["kudos"] + before["evaluating_kudos"])
             assert not (await people.ok("moderator", "GET", worker))["paused"]
+            assert await people.horde.ledger_sum() == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize(("trust_after", "reasons", "trusted"), [(1, 4, True), (1, 5, False), (0, 4, False)])
+def test_trust_is_earned_within_a_week_without_suspicion(
+    people_template: Template, tmp_path: Path, trust_after: int, reasons: int, trusted: bool
+) -> None:
+    async def main() -> None:
+        async with open_people(people_template, tmp_path, trust_after=trust_after) as people:
+            for _ in range(reasons):  # each is delivered faster than anybody could
+                await people.ok("other", "POST", "/generate/text/async", TEXT_REQUEST)
+                job = await people.ok("registered", "POST", "/generate/text/pop", TEXT_POP)
+                await people.ok(
+                    "registered", "POST", "/generate/text/submit", {"id": job["id"], "generation": "x" * 400}
+                )
+            shown = await seen_by(people, "moderator")
+            assert shown["evaluating_kudos"] > 1 and shown["suspicious"] == reasons
+            assert await trust_proven(people.horde.co) == 0
+            people.horde.clock.advance(7 * DAY_S)
+            assert await trust_proven(people.horde.co) == trusted
+            after = await seen_by(people, "moderator")
+            assert after["trusted"] == trusted and (after["evaluating_kudos"] == 0) == trusted
             assert await people.horde.ledger_sum() == 0
 
     run(main())

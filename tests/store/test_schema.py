@@ -24,7 +24,7 @@ HOT = [
     in {"users", "ledger", "workers", "jobs", "requests", "queue", "blobs", "transfers", "alchemy"}
     and name not in {"workers.all", "requests.waiting", "queue.lanes", "ledger.sum", "jobs.in_process", "jobs.live"}
     and name not in {"users.by_kudos", "users.by_age", "workers.referenced", "jobs.delete_of_worker"}
-    and name not in {"alchemy.all_open_forms", "users.by_name", "users.with_monthly"}
+    and name not in {"alchemy.all_open_forms", "users.by_name", "users.with_monthly", "users.proven"}
 ]
 
 
