@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,8 +79,23 @@ def roles(item: Any) -> list[str]:
 @explained
 def show(who: str, data_dir: Path | None, config: Path | None) -> None:
     """Show all about an account. WHO: name#id, id, or name."""
-    for name, value in with_admin(config, data_dir, lambda admin: admin.show_user(who)).items():
-        click.echo(f"{name:18} {value}")
+    _print(with_admin(config, data_dir, lambda admin: admin.show_user(who)))
+
+
+def _print(shown: Mapping[str, Any], prefix: str = "") -> None:
+    """A line for each field that says something."""
+    for name, value in shown.items():
+        if isinstance(value, Mapping):
+            _print(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                click.echo(f"{prefix + name:34} {item}")
+        elif value is not None:
+            click.echo(f"{prefix + name:34} {_text(value)}")
+
+
+def _text(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _flag(name: str, text: str) -> Callable[[Any], Any]:
@@ -116,5 +131,4 @@ def _flag(name: str, text: str) -> Callable[[Any], Any]:
 def edit(who: str, data_dir: Path | None, config: Path | None, **changes: Any) -> None:
     """Change an account. WHO: name#id, id, or name. Shows what was changed."""
     given = {name: value for name, value in changes.items() if value is not None}
-    for name, value in with_admin(config, data_dir, lambda admin: admin.edit_user(who, given)).items():
-        click.echo(f"{name:18} {value}")
+    _print(with_admin(config, data_dir, lambda admin: admin.edit_user(who, given)))

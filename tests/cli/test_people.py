@@ -49,9 +49,10 @@ def test_accounts_are_listed_shown_and_changed(data: Path) -> None:
     changed = fields(
         said(data, "user", "edit", "somebody", "--kudos", "-10", "--flagged", "--no-trusted", "--username", "new name")
     )
-    assert changed == {"new_kudos": "40.0", "flagged": "True", "trusted": "False", "username": "new name"}
+    assert changed == {"new_kudos": "40.0", "flagged": "yes", "trusted": "no", "username": "new name"}
     shown = fields(said(data, "user", "show", "new name"))
-    assert (shown["username"], shown["kudos"], shown["flagged"]) == ("new name#2", "40.0", "True")
+    assert (shown["username"], shown["kudos"], shown["flagged"]) == ("new name#2", "40.0", "yes")
+    assert shown["kudos_details.admin"] == "40.0" and "usage.requests" not in shown
     assert fields(said(data, "user", "show", "2")) == shown
     assert said(data, "user", "list", "--page", "2") == ""
 
