@@ -142,7 +142,8 @@ def test_messages_come_with_every_pop_until_they_expire(people_template: Templat
             assert sent["origin"] == "AI Horde Moderators" and "worker_id" not in sent
             await people.ok("other", "POST", "/generate/async", IMAGE_REQUEST)
             assert await told(people) == ["hello, to all", "to all"]  # with a job, and without
-            await people.ok("registered", "DELETE", people.path("/workers/messages/{message_id}"))
+            gone = await people.ok("registered", "DELETE", people.path("/workers/messages/{message_id}"))
+            validate("DELETE /workers/messages/{message_id}", 200, gone)
             assert await told(people) == ["to all", "to all"]
             people.horde.clock.advance(3601)
             assert await told(people) == ["", ""]
