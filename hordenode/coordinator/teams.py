@@ -11,7 +11,7 @@ from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.workers import is_online, models_of
 from hordenode.domain import kudos, permissions
 from hordenode.domain.entities import Team, Worker
-from hordenode.protocol.errors import HordeError
+from hordenode.protocol.errors import HordeError, ValidationFailed
 from hordenode.protocol.teams import (
     TeamDeleted,
     TeamDetails,
@@ -109,6 +109,9 @@ def _found(tx: Tx, team_id: str) -> Team:
 
 
 def _name(tx: Tx, co: Coordinator, name: str, own_id: str = "") -> str:
+    name = name.strip()
+    if not name:
+        raise ValidationFailed({"name": "has no character that can be seen"})
     co.rules.check_words(name, "ProfaneTeamName")
     same = teams.by_name(tx, name.casefold())
     if same is not None and same.id != own_id:

@@ -11,7 +11,7 @@ from hordenode.coordinator.changes import Committed
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import permissions
 from hordenode.domain.entities import User, Worker
-from hordenode.protocol.errors import HordeError
+from hordenode.protocol.errors import HordeError, ValidationFailed
 from hordenode.protocol.workers import WorkerDeleted, WorkerModified, WorkerModify
 from hordenode.store import teams, workers
 from hordenode.store.tx import Tx
@@ -93,6 +93,8 @@ def _paused(tx: Tx, co: Coordinator, worker: Worker, change: WorkerModify) -> tu
 
 def _name(tx: Tx, co: Coordinator, worker: Worker, change: WorkerModify) -> tuple[Worker, str]:
     name = clean_name(change.name or "")
+    if not name:
+        raise ValidationFailed({"name": "has no character that can be seen"})
     if len(name) > NAME_LENGTH:
         raise HordeError("TooLongWorkerName")
     co.rules.check_words(name, "ProfaneWorkerName")

@@ -75,3 +75,18 @@ def test_a_team_is_changed_and_deleted_and_its_workers_stay(people_template: Tem
             validate("POST /teams", 200, again)
 
     run(main())
+
+
+def test_a_name_of_spaces_is_none(people_template: Template, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_people(people_template, tmp_path) as people:
+            for method, path, who in (
+                ("POST", "/teams", "trusted"),
+                ("PUT", people.path("/workers/{worker_id}"), "registered"),
+            ):
+                answer = await people.horde.call(method, path, {"name": "      "}, key=people.cast.keys[who])
+                assert answer.status_code == 400 and list(answer.json()["errors"]) == ["name"]
+            made = await people.ok("trusted", "POST", "/teams", {"name": "  a team  "})
+            assert made["name"] == "a team"
+
+    run(main())
