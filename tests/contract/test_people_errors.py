@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from hordenode.coordinator.context import Caller
+from hordenode.coordinator.worker_edits import edit_worker
+from hordenode.protocol.errors import HordeError
+from hordenode.protocol.workers import WorkerModify
 from tests.contract import schema
 from tests.support.aio import run
 from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST
@@ -247,3 +251,17 @@ def test_every_code_that_the_contract_lists_has_a_case() -> None:
     listed = {(id_, rc) for id_ in routes for error in schema.ROUTES[id_]["errors"] for rc in error["rc"]}
     assert listed - cases == set()
     assert set(NEVER) <= listed
+
+
+@pytest.mark.parametrize("change", [WorkerModify(name="x" * 101), WorkerModify(info="x" * 1001)], ids=["name", "info"])
+def test_inside_the_process_a_long_name_or_info_has_its_code(
+    people_template: tuple[Path, Cast], tmp_path: Path, change: WorkerModify
+) -> None:
+    async def main() -> None:
+        async with open_people(people_template, tmp_path / "horde") as people:
+            caller = Caller(user_id=people.cast.ids["registered"])
+            with pytest.raises(HordeError) as refused:
+                await edit_worker(people.horde.co, caller, people.cast.things["worker_id"], change)
+            assert refused.value.rc == "TooLongWorkerName"
+
+    run(main())
