@@ -45,7 +45,7 @@ def models() -> None:
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="Of converted weights [default: [defaults] in models.toml, else int8 for text and fp32 for images].",
+    help="Of converted weights [default: models.toml, else int8 for text; for images fp16 on a GPU, else fp32].",
 )
 @click.option("--baseline", default="", help="Family of an image model as hordes call it [default: found out].")
 @click.option("--like", metavar="SOURCE", help="For a single checkpoint: what lends it tokenizer and sizes.")

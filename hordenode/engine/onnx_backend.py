@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from hordenode.catalog import Catalog, ImageModel, TextModel
+from hordenode.catalog import PACKAGE, Catalog, ImageModel, TextModel
 from hordenode.config import EngineSettings
 from hordenode.engine.backends import Report
 from hordenode.engine.files import size_mb, verify
@@ -142,6 +142,8 @@ class OnnxBackend:
     def _load(self, model: Model, slots: int) -> Pipeline:
         started = time.monotonic()
         verify(model.path, model.sha256)
+        if not model.sha256 and not model.path.is_relative_to(PACKAGE):
+            log.warning("'%s' was added by hand: `hordenode models check` tries it where it can do no harm", model.name)
         if isinstance(model, ImageModel):
             pipeline: Pipeline = ImagePipeline(model, self._runtime)
         else:

@@ -24,7 +24,7 @@ from hordenode.library.shelf import Shelf
 from hordenode.library.source import Fetched, Local, OnHub, place_files
 from hordenode.library.trial import Outcome, try_out
 
-TEXT_PRECISION, IMAGE_PRECISION = "int8", "fp32"
+TEXT_PRECISION = "int8"
 FUSED = ("unet", "vae_decoder")
 
 
@@ -108,6 +108,8 @@ def _approve(work: _Work, source: Local | OnHub, found: Found) -> None:
         raise LibraryError(f"there is a model '{name}' already. Remove it first, or choose another name with --name.")
     if options.precision and found.form is Form.GENAI:
         raise LibraryError(f"{found.form} holds converted weights already: --precision does not apply.")
+    if options.precision == "int4" and found.form in IMAGES:
+        raise LibraryError("image models are converted to fp32, fp16 or int8; int4 is for text models.")
     if options.in_place and (found.form not in READY or not isinstance(source, Local) or not source.path.is_dir()):
         raise LibraryError("--in-place is for a folder that needs no conversion: one of ONNX files on this machine.")
     if found.form in (Form.CHECKPOINT_TEXT, Form.OPTIMUM_TEXT):
@@ -152,11 +154,16 @@ def _convert_text(work: _Work, fetched: Fetched) -> None:
     )
 
 
+def image_precision(provider: str) -> str:
+    """What image models are converted to when nobody says: graphics cards are twice as fast in halves, processors slower."""
+    return "fp32" if provider in ("cpu", "openvino") else "fp16"
+
+
 def _convert_image(work: _Work, fetched: Fetched) -> None:
     options, source = work.options, fetched.folder
     python = image_python(work.shelf.data_dir, options.export_python, options.make_environment, work.progress)
     words = {Form.DIFFUSERS: "diffusers", Form.SINGLE_FILE: "single", Form.ONNX_IMAGE: "onnx"}
-    precision = options.precision or IMAGE_PRECISION
+    precision = options.precision or image_precision(Runtime(work.engine).report().provider)
     arguments: list[str | Path] = [words[fetched.found.form], source, work.built, precision]
     if fetched.found.form is Form.SINGLE_FILE:
         arguments[1] = source / fetched.found.files[0]

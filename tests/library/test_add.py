@@ -21,7 +21,9 @@ from hordenode.cli import main
 from hordenode.config import EngineSettings
 from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.jobs import ImageJob, Progress
+from hordenode.engine.providers import PROVIDERS
 from hordenode.engine.runtime import Runtime
+from hordenode.library.add import image_precision
 from hordenode.library.logits import graph_logits
 from tests.library import bad_graphs
 from tests.library.hub_server import COMMIT, HubServer, folder_files, hub_server
@@ -182,6 +184,14 @@ def _weights(file: Path) -> int:
     return sum(4 * int(np.prod(each.dims)) for each in onnx.load(file).graph.initializer if each.data_type == 1)
 
 
+def test_image_models_are_halved_for_graphics_cards_alone() -> None:
+    assert {name: image_precision(name) for name in PROVIDERS} == {
+        **dict.fromkeys(PROVIDERS, "fp16"),
+        "cpu": "fp32",
+        "openvino": "fp32",
+    }
+
+
 def test_a_folder_in_place_stays_and_is_left_by_remove(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(DEMO, folder)
@@ -238,6 +248,7 @@ def test_what_cannot_be_added_says_why_before_large_files_move(home: Home, hub: 
     home.done("add", DEMO, "--name", "taken")
     assert "there is a model 'taken' already" in home.refused("add", "hf:owner/model@main", "--name", "taken")
     assert not hub.asked
+    assert "int4 is for text models" in home.refused("add", PICTURES, "--precision", "int4")
     assert "--precision does not apply" in home.refused("add", DEMO, "--precision", "int4")
     assert "--in-place is for a folder" in home.refused("add", tmp_path / "checkpoint", "--in-place")
     (tmp_path / "one.safetensors").write_bytes(b"x")
