@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from hordenode.catalog import PACKAGE, Catalog, ImageModel, TextModel
+from hordenode.catalog import PACKAGE, Catalog, ImageModel, SafetyModel, TextModel
 from hordenode.config import EngineSettings
 from hordenode.engine.backends import Report
 from hordenode.engine.files import size_mb, verify
@@ -38,7 +38,7 @@ from hordenode.engine.text.pipeline import TextPipeline
 log = logging.getLogger("hordenode.engine")
 
 Model = ImageModel | TextModel
-Pipeline = ImagePipeline | TextPipeline
+Pipeline = ImagePipeline | TextPipeline | Safety
 M = TypeVar("M", ImageModel, TextModel)
 
 
@@ -50,7 +50,6 @@ class OnnxBackend:
         self._residency: Residency[Pipeline] = Residency(settings.memory_mb, self._free_mb)
         self._image = {name: model for name, model in catalog.image.items() if _is_there(model)}
         self._safety_model = next(iter(catalog.safety.values()), None)
-        self._safety: Safety | None = None
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
         self._loading = threading.Lock()  # images and texts run on a thread each
         self._chats = Chats()
@@ -97,12 +96,22 @@ class OnnxBackend:
         """With the verdict of the safety model, where there is one."""
         if self._safety_model is None:
             return made
-        if self._safety is None:
-            verify(self._safety_model.path, self._safety_model.sha256)
-            self._safety = Safety(self._safety_model, self._runtime)
-        safety = self._safety
+        safety = self._loaded_safety(self._safety_model)
         images = tuple(safety.checked(picture, censor=job.censor_nsfw) for picture in made.images)
         return ImageResult(made.id, images)
+
+    def _loaded_safety(self, model: SafetyModel) -> Safety:
+        """Counted in the budget like any other model. Raises OverBudget, ModelFileError."""
+
+        def load() -> Safety:
+            verify(model.path, model.sha256)
+            return Safety(model, self._runtime)
+
+        size, pinned = model.vram_mb or size_mb(model.path), model.residency == "pinned"
+        with self._loading:
+            safety = self._residency.get(f"safety {model.name}", size, load, pinned=pinned)
+        assert isinstance(safety, Safety)
+        return safety
 
     def _free_mb(self) -> int | None:
         """Of main memory; that of a GPU is only known to its driver."""
