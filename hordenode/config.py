@@ -153,6 +153,8 @@ class WorkerSettings:
     text_models: tuple[str, ...] = option((), "Text models to offer; empty means all in models.toml.")
     max_pixels: int = option(1_048_576, "Largest picture to draw, as width times height.")
     max_length: int = option(512, "Longest text to write, in tokens.")
+    forms: tuple[str, ...] = option((), "Forms of alchemy to offer; empty means all that the engine can do.")
+    max_tiles: int = option(80, "Largest picture for alchemy, in tiles of 512x512 pixels.")
     metadata: bool = option(True, "Whether pictures carry how they were made (prompt, seed, settings) in their EXIF.")
     preview_every: int = option(5, "Steps between previews of a picture in the making; 0 means none.")
 

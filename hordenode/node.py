@@ -40,8 +40,9 @@ from hordenode.store.database import Database
 from hordenode.store.errors import StoreError
 from hordenode.store.lock import DataDirLock, NodeInfo
 from hordenode.version import AGENT, __version__
+from hordenode.worker.alchemy import AlchemyWorker
 from hordenode.worker.image import ImageWorker
-from hordenode.worker.offers import image_offer, text_offer
+from hordenode.worker.offers import alchemy_offer, image_offer, text_offer
 from hordenode.worker.results import encode_preview
 from hordenode.worker.text import TextWorker
 from hordenode.worker.worker import Wiring, Worker
@@ -170,6 +171,14 @@ class Node:
         """
         return await self._generator.text(TextAsk(prompt, **options), progress)
 
+    async def alchemy(self, form: str, picture: bytes, **options: Any) -> Any:
+        """Do something with a picture: `palette`, `describe`, `vectorize`, or what models.toml has a model for.
+
+        A WebP file where the form makes a picture, else a text, number, list or dict. Raises HordeError for what the
+        horde refuses, GenerationFailed when nobody can do it.
+        """
+        return await self._generator.alchemy(form, picture, options)
+
     async def create_user(self, name: str, **options: Any) -> tuple[str, str]:
         """A new account: (alias, API key). `options`: those of coordinator.users.create_user."""
         user, key = await users.create_user(self.coordinator, name, **options)
@@ -234,10 +243,13 @@ class Node:
         found: list[Worker[Any, Any]] = []
         image = image_offer(engine.models(), settings, f"{name} images", AGENT)
         text = text_offer(engine.models(), settings, f"{name} texts", AGENT)
+        forms = alchemy_offer(engine.models(), settings, f"{name} alchemy", AGENT)
         if image is not None:
             found.append(ImageWorker(wiring, image))
         if text is not None:
             found.append(TextWorker(wiring, text))
+        if forms is not None:
+            found.append(AlchemyWorker(wiring, forms))
         return found
 
     async def _drain_workers(self) -> None:

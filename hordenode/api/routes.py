@@ -71,7 +71,7 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("POST", f"{V2}/generate/text/pop", generate.pop_text, body=TextPop, query=WaitQuery, auth=KEY, answers=(TextJob,)),
     Route("POST", f"{V2}/generate/text/submit", generate.submit_text_job, body=TextSubmit, auth=KEY, answers=(SubmitAnswer,)),
     Route("POST", f"{V2}/interrogate/async", interrogate.submit, body=AlchemyRequest, auth=KEY, status=202, answers=(AlchemyAccepted,)),
-    Route("GET", f"{V2}/interrogate/status/{{id}}", interrogate.status, answers=(AlchemyStatus,)),
+    Route("GET", f"{V2}/interrogate/status/{{id}}", interrogate.status, query=WaitQuery, answers=(AlchemyStatus,)),
     Route("DELETE", f"{V2}/interrogate/status/{{id}}", interrogate.cancel, answers=(AlchemyStatus,)),
     Route("POST", f"{V2}/interrogate/pop", interrogate.pop, body=AlchemyPop, query=WaitQuery, auth=KEY, answers=(AlchemyJob,)),
     Route("POST", f"{V2}/interrogate/submit", interrogate.submit_form, body=AlchemySubmit, auth=KEY, answers=(SubmitAnswer,)),

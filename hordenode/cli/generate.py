@@ -186,7 +186,7 @@ async def _image(where: Where, ask: ImageAsk, output: Path) -> tuple[str, str]:
         done = (await horde.image_status(accepted.id)).generations
         if not done:
             raise Failure("the request was given up: no worker could finish it. The node's log says why.")
-        _write(output, await horde.download(done[0].img))
+        write_picture(output, await horde.download(done[0].img))
         return done[0].seed, done[0].model
 
 
@@ -304,7 +304,7 @@ def _words(check: RequestCheck) -> str:
     return f"waiting, place {check.queue_position} in the queue"
 
 
-def _write(output: Path, webp: bytes) -> None:
+def write_picture(output: Path, webp: bytes) -> None:
     """Write the picture in the format that the name asks for."""
     if output.suffix.lower() == ".webp":
         output.write_bytes(webp)
@@ -314,4 +314,5 @@ def _write(output: Path, webp: bytes) -> None:
     from PIL import Image
 
     with Image.open(io.BytesIO(webp)) as picture:
-        picture.convert("RGB").save(output)
+        opaque = output.suffix.lower() != ".png"
+        (picture.convert("RGB") if opaque else picture).save(output)

@@ -12,6 +12,7 @@ from hordenode.version import __version__
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("hordenode.cli.up", "up", "Run a node: a private horde that serves the AI Horde v2 API."),
     "generate": ("hordenode.cli.generate", "generate", "Make a picture or a text."),
+    "alchemy": ("hordenode.cli.alchemy", "alchemy", "Do something with a picture: caption, palette, upscale…"),
     "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
     "key": ("hordenode.cli.key", "key", "API keys of an account."),
     "invite": ("hordenode.cli.key", "invite", "Make an invitation code for somebody to register with."),

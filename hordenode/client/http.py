@@ -12,6 +12,14 @@ import msgspec
 
 from hordenode.client.base import Unreachable
 from hordenode.client.events import Event, read_events
+from hordenode.protocol.alchemy import (
+    AlchemyAccepted,
+    AlchemyJob,
+    AlchemyPop,
+    AlchemyRequest,
+    AlchemyStatus,
+    AlchemySubmit,
+)
 from hordenode.protocol.common import ANONYMOUS_KEY, DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError, PlainError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
@@ -22,10 +30,11 @@ from hordenode.protocol.workers import WorkerDetails
 from hordenode.version import AGENT
 
 T = TypeVar("T")
-J = TypeVar("J", ImageJob, TextJob)
+J = TypeVar("J", ImageJob, TextJob, AlchemyJob)
 
 UPLOAD_TIMEOUT = httpx.Timeout(10.0)  # worker_protocol.md 3
 READ_S, CONNECT_S = 30.0, 5.0
+DOWNLOAD_S, MAX_DOWNLOAD = 60.0, 32 * 2**20  # of one file
 TIMEOUT = httpx.Timeout(READ_S, connect=CONNECT_S)
 SILENCE_S = 60.0  # without even a heartbeat
 SAFE_TRIES = 3  # of calls that change nothing
@@ -65,6 +74,9 @@ class HttpHorde:
     async def request_text(self, request: TextRequest) -> RequestAccepted | DryRunAnswer:
         return await self._request("generate/text/async", request, dry_run=request.dry_run)
 
+    async def request_alchemy(self, request: AlchemyRequest) -> AlchemyAccepted:
+        return await self._post("interrogate/async", request, AlchemyAccepted)
+
     async def check(self, request_id: str, wait: float = 0.0) -> RequestCheck:
         try:
             return await self._get(f"generate/check/{request_id}", RequestCheck, _waiting(wait))
@@ -79,11 +91,17 @@ class HttpHorde:
     async def text_status(self, request_id: str) -> TextStatus:
         return await self._get(f"generate/text/status/{request_id}", TextStatus)
 
+    async def alchemy_status(self, request_id: str) -> AlchemyStatus:
+        return await self._get(f"interrogate/status/{request_id}", AlchemyStatus)
+
     async def cancel_image(self, request_id: str) -> ImageStatus:
         return await self._send("DELETE", f"generate/status/{request_id}", ImageStatus)
 
     async def cancel_text(self, request_id: str) -> TextStatus:
         return await self._send("DELETE", f"generate/text/status/{request_id}", TextStatus)
+
+    async def cancel_alchemy(self, request_id: str) -> AlchemyStatus:
+        return await self._send("DELETE", f"interrogate/status/{request_id}", AlchemyStatus)
 
     async def pop_image(self, offer: ImagePop, wait: float = 0.0) -> ImageJob:
         return await self._pop("generate/pop", offer, ImageJob, wait)
@@ -91,11 +109,17 @@ class HttpHorde:
     async def pop_text(self, offer: TextPop, wait: float = 0.0) -> TextJob:
         return await self._pop("generate/text/pop", offer, TextJob, wait)
 
+    async def pop_alchemy(self, offer: AlchemyPop, wait: float = 0.0) -> AlchemyJob:
+        return await self._pop("interrogate/pop", offer, AlchemyJob, wait)
+
     async def submit_image(self, result: ImageSubmit) -> SubmitAnswer:
         return await self._post("generate/submit", result, SubmitAnswer)
 
     async def submit_text(self, result: TextSubmit) -> SubmitAnswer:
         return await self._post("generate/text/submit", result, SubmitAnswer)
+
+    async def submit_form(self, result: AlchemySubmit) -> SubmitAnswer:
+        return await self._post("interrogate/submit", result, SubmitAnswer)
 
     async def find_user(self) -> UserDetails:
         return await self._get("find_user", UserDetails)
@@ -115,10 +139,13 @@ class HttpHorde:
 
     async def download(self, url: str) -> bytes:
         with _reaching(url):
-            answer = await self._files.get(httpx.URL(url), follow_redirects=True)
-        if answer.status_code != 200:
-            raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
-        return answer.content
+            async with (
+                asyncio.timeout(DOWNLOAD_S),
+                self._files.stream("GET", httpx.URL(url), follow_redirects=True) as answer,
+            ):
+                if answer.status_code != 200:
+                    raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
+                return await _limited(answer)
 
     async def events(self, request_id: str) -> AsyncIterator[Event]:
         """What happens to a request from now on, where this horde is a hordenode; else HordeError with status 404."""
@@ -140,7 +167,7 @@ class HttpHorde:
             return await self._post(path, body, DryRunAnswer)
         return await self._post(path, body, RequestAccepted)
 
-    async def _pop(self, path: str, offer: ImagePop | TextPop, kind: type[J], wait: float) -> J:
+    async def _pop(self, path: str, offer: ImagePop | TextPop | AlchemyPop, kind: type[J], wait: float) -> J:
         """Pop; when nothing comes, ask again until `wait` is over. A horde that answers at once cannot wait."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
@@ -186,6 +213,18 @@ class HttpHorde:
             return msgspec.json.decode(answer.content, type=kind)
         except msgspec.MsgspecError as error:
             raise PlainError(502, f"The answer of {answer.url.host} is not that of an AI Horde: {error}") from error
+
+
+async def _limited(answer: httpx.Response) -> bytes:
+    """The body, as long as it is not larger than any picture of a horde: links may lead to strangers."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in answer.aiter_bytes():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_DOWNLOAD:
+            raise PlainError(413, f"The file is larger than {MAX_DOWNLOAD // 2**20} MB.")
+    return b"".join(pieces)
 
 
 @contextmanager

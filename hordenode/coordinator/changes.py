@@ -51,6 +51,11 @@ def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
         tx.emit(LineMoved(after))
 
 
+def public_id(tx: Tx, wp: WaitingPrompt) -> str:
+    """The id that the requester knows: of a form, that of the alchemy request which it belongs to."""
+    return alchemy.of_form(tx, wp.id) if wp.kind is Kind.ALCHEMY else wp.id
+
+
 def tell_done(tx: Tx, wp: WaitingPrompt) -> None:
     """Tell everybody when nothing of the request is left to do; of an alchemy request, with its last form."""
     if not lifecycle.is_done(wp):
@@ -98,6 +103,8 @@ class Publisher:
         co = self._co
         if isinstance(event, JobPopped):
             co.live.popped(event)
+            if event.kind == Kind.ALCHEMY:  # the line moved for a form, but it is the whole request that is waited for
+                co.doorbell.ring(event.request_id)
         elif isinstance(event, JobDone | JobFaulted):
             co.live.ended(event.id)
             if co.rules.max_running:

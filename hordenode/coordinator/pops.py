@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
-from hordenode.coordinator.changes import advance
+from hordenode.coordinator.changes import advance, public_id
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import LaneServed
 from hordenode.coordinator.links import source_url, upload_url
@@ -183,7 +183,7 @@ def give_back_jobs(tx: Tx, co: Coordinator, held: Iterable[Job]) -> None:
         wp = requests.find_any(tx, job.request_id)
         if wp is not None and jobs.fault(tx, job.id, co.clock.now_ms()):
             advance(tx, wp, lifecycle.give_back(wp))
-            tx.emit(JobFaulted(job.id, wp.id, wp.user_id))
+            tx.emit(JobFaulted(job.id, public_id(tx, wp), wp.user_id))
 
 
 def _find(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Found:
@@ -295,12 +295,13 @@ def _claim(
         seed = job_seed(spec.seed, spec.seed_variation, wp.n, co.ids.seed())
     ids = tuple(co.ids.uuid() for _ in range(count))
     advance(tx, wp, lifecycle.hand_out(wp, count, now, slow_worker=offer.extra_slow))
+    request_id = public_id(tx, wp)
     for job_id in ids:
         job = Job(
             job_id, wp.id, admitted.worker.id, model, JobState.PROCESSING, caller.in_process, now, now + ttl_s * 1000
         )
         jobs.insert(tx, job)
-        tx.emit(JobPopped(job_id, wp.id, wp.user_id, admitted.worker.id, wp.kind, now - wp.created_ms))
+        tx.emit(JobPopped(job_id, request_id, wp.user_id, admitted.worker.id, wp.kind, now - wp.created_ms))
     turn = co.turns.next()
     queue.serve(tx, wp.lane_id, turn)
     tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))

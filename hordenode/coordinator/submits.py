@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, to_webp
 from hordenode.coordinator import files, prices
-from hordenode.coordinator.changes import advance, tell_done
+from hordenode.coordinator.changes import advance, public_id, tell_done
 from hordenode.coordinator.conduct import note_aborted, note_speed
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.links import RESULTS, result_key
@@ -158,7 +158,7 @@ def fault_job(tx: Tx, now_ms: int, job: Job, wp: WaitingPrompt) -> None:
     advance(tx, wp, after)
     if not wp.cancelled:
         note_aborted(tx, job.worker_id, now_ms)
-    tx.emit(JobFaulted(job.id, wp.id, wp.user_id))
+    tx.emit(JobFaulted(job.id, public_id(tx, wp), wp.user_id))
     tell_done(tx, after)
 
 
@@ -191,7 +191,7 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)
-    tx.emit(JobDone(it.job.id, it.wp.id, it.wp.user_id, it.wp.kind, now - it.job.popped_ms))
+    tx.emit(JobDone(it.job.id, public_id(tx, it.wp), it.wp.user_id, it.wp.kind, now - it.job.popped_ms))
     tell_done(tx, after)
     seconds = max(1, now - it.job.popped_ms) / 1000
     speed = seconds if it.outcome.kind is Kind.ALCHEMY else it.wp.things / seconds

@@ -73,7 +73,8 @@ class HasBatches(Protocol):
 class EngineBackend(Protocol):
     """Runs jobs, one at a time, on the engine's thread. Only `models` and `provider` are called from other threads.
 
-    A backend that also HasBatches gets its text jobs there, on another thread.
+    Forms of alchemy have a thread of their own, so `run` may be busy with one while it is called for another job. A
+    backend that also HasBatches gets its text jobs there, on a third thread.
     """
 
     def models(self) -> tuple[ModelInfo, ...]:

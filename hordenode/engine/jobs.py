@@ -5,8 +5,9 @@ Every error's text is for the person who asked: it names the thing that is wrong
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,29 @@ class TextJob:
     priority: int = 0
 
 
-Job = ImageJob | TextJob
+@dataclass(frozen=True, slots=True)
+class AlchemyJob:
+    """Do one thing with a picture. `form`: what, as the horde calls it; `options`: the form's own, as text.
+
+    `image`: a PNG, JPEG or WebP file.
+    """
+
+    id: str
+    form: str
+    image: bytes
+    options: dict[str, str] = field(default_factory=dict)
+    priority: int = 0
+
+
+Job = ImageJob | TextJob | AlchemyJob
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`rgb`: rows from the top, three bytes per pixel. `nsfw`: what the safety model says; None without one."""
+    """`rgb`: rows from the top, three bytes per pixel. `nsfw`: what the safety model says; None without one.
+
+    `alpha`: a byte per pixel, 0 = transparent; empty = nothing is.
+    """
 
     width: int
     height: int
@@ -130,6 +148,7 @@ class Picture:
     seed: int
     nsfw: bool | None = None
     censored: bool = False
+    alpha: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +193,16 @@ class TextResult:
     logprobs: tuple[TokenLikelihood, ...] = ()
 
 
-Result = ImageResult | TextResult
+@dataclass(frozen=True, slots=True)
+class AlchemyResult:
+    """What a form answers: a value for JSON, or a picture."""
+
+    id: str
+    value: Any = None
+    picture: Picture | None = None
+
+
+Result = ImageResult | TextResult | AlchemyResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +222,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that can run. `kind`: image or text; `context` in tokens and `parameters` in billions, for text.
+    """A model that can run. `kind`: image, text or alchemy, whose names are the forms.
 
-    `sources`: whether an image model can start from a picture.
-    `max_batch`: how many of its jobs run side by side.
+    `context` in tokens and `parameters` in billions, for text. `sources`: whether an image model can start from a
+    picture. `max_batch`: how many of its jobs run side by side.
     """
 
     kind: str

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from hordenode.catalog import PACKAGE, Catalog, ImageModel, SafetyModel, TextModel
+from hordenode.catalog import PACKAGE, AlchemyModel, Catalog, ImageModel, SafetyModel, TextModel
 from hordenode.config import EngineSettings
+from hordenode.engine.alchemy.alchemist import WITHOUT_MODEL, Tool, load_tool, work
+from hordenode.engine.alchemy.nsfw import Nsfw
 from hordenode.engine.backends import Report
 from hordenode.engine.files import size_mb, verify
 from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.image.safety import Safety
 from hordenode.engine.jobs import (
+    AlchemyJob,
     EngineError,
     ImageJob,
     ImageResult,
@@ -37,8 +40,8 @@ from hordenode.engine.text.pipeline import TextPipeline
 
 log = logging.getLogger("hordenode.engine")
 
-Model = ImageModel | TextModel
-Pipeline = ImagePipeline | TextPipeline | Safety
+Model = ImageModel | TextModel | AlchemyModel
+Pipeline = ImagePipeline | TextPipeline | Safety | Tool
 M = TypeVar("M", ImageModel, TextModel)
 
 
@@ -51,7 +54,8 @@ class OnnxBackend:
         self._image = {name: model for name, model in catalog.image.items() if _is_there(model)}
         self._safety_model = next(iter(catalog.safety.values()), None)
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
-        self._loading = threading.Lock()  # images and texts run on a thread each
+        self._forms = {model.form: model for model in catalog.alchemy.values() if _is_there(model)}
+        self._loading = threading.Lock()  # images, texts and forms run on a thread each
         self._chats = Chats()
         self.texts = TextBatches(self._text_pipeline, self._prepared)
 
@@ -64,14 +68,16 @@ class OnnxBackend:
             ModelInfo("text", name, context=model.context, parameters=model.parameters, max_batch=model.max_batch)
             for name, model in self._text.items()
         ]
-        return (*image, *text)
+        checks = {"nsfw"} if self._safety_model is not None else set()
+        forms = [ModelInfo("alchemy", form) for form in sorted({*WITHOUT_MODEL, *self._forms, *checks})]
+        return (*image, *text, *forms)
 
     def provider(self) -> ProviderReport:
         return self._runtime.report()
 
     def warm(self) -> None:
         """Load the pinned models. One that cannot be loaded is logged: its jobs will fail with the same words."""
-        models: list[Model] = [*self._image.values(), *self._text.values()]
+        models: list[Model] = [*self._image.values(), *self._text.values(), *self._forms.values()]
         for model in models:
             if model.residency == "pinned":
                 try:
@@ -80,6 +86,8 @@ class OnnxBackend:
                     log.error("'%s' could not be loaded: %s", model.name, error)
 
     def run(self, job: Job, report: Report) -> Result:
+        if isinstance(job, AlchemyJob):
+            return work(job, self._tool(job.form), report)
         if isinstance(job, ImageJob):
             model = _find(self._image, job)
             pipeline = self._pipeline(model)
@@ -113,6 +121,20 @@ class OnnxBackend:
         assert isinstance(safety, Safety)
         return safety
 
+    def _tool(self, form: str) -> Tool:
+        """What does a form. Raises UnknownModel, saying how to install one."""
+        if form in self._forms:
+            tool = self._pipeline(self._forms[form])
+            assert not isinstance(tool, (ImagePipeline, TextPipeline, Safety))
+            return tool
+        if form in WITHOUT_MODEL:
+            return WITHOUT_MODEL[form]
+        if form == "nsfw" and self._safety_model is not None:
+            return Nsfw(self._loaded_safety(self._safety_model))
+        raise UnknownModel(
+            f"No model for '{form}' is installed on this node. Name one in models.toml, as [alchemy.\"{form}\"]."
+        )
+
     def _free_mb(self) -> int | None:
         """Of main memory; that of a GPU is only known to its driver."""
         return available_mb() if self._runtime.report().provider == "cpu" else None
@@ -123,13 +145,14 @@ class OnnxBackend:
         model = _find(self._text, job)
         return replace(job, prompt=self._chats.prompt(model.name, model.path, job.messages))
 
-    def _text_pipeline(self, job: Job) -> TextPipeline:
+    def _text_pipeline(self, job: TextJob) -> TextPipeline:
         pipeline = self._pipeline(_find(self._text, job))
         assert isinstance(pipeline, TextPipeline)
         return pipeline
 
     def _pipeline(self, model: Model) -> Pipeline:
-        name = f"{'image' if isinstance(model, ImageModel) else 'text'} {model.name}"
+        kind = "image" if isinstance(model, ImageModel) else "text" if isinstance(model, TextModel) else "alchemy"
+        name = f"{kind} {model.name}"
         with self._loading:
             found = self._residency.find(name)
             if found is not None:
@@ -155,13 +178,15 @@ class OnnxBackend:
             log.warning("'%s' was added by hand: `hordenode models check` tries it where it can do no harm", model.name)
         if isinstance(model, ImageModel):
             pipeline: Pipeline = ImagePipeline(model, self._runtime)
-        else:
+        elif isinstance(model, TextModel):
             pipeline = TextPipeline(model, self._runtime, slots)
+        else:
+            pipeline = load_tool(model, self._runtime)
         log.info("loaded '%s' in %.1f s", model.name, time.monotonic() - started)
         return pipeline
 
 
-def _find(models: Mapping[str, M], job: Job) -> M:
+def _find(models: Mapping[str, M], job: ImageJob | TextJob) -> M:
     if job.model not in models:
         known = ", ".join(models) or "none"
         raise UnknownModel(f"The engine has no model '{job.model}' for this; it has: {known}.")

@@ -56,6 +56,7 @@ REFRESH_FORMS = statement(
     " (SELECT s.request_id FROM alchemy_forms s JOIN alchemy_forms f ON f.alchemy_id = s.alchemy_id"
     " WHERE f.request_id = :request_id)",
 )
+OF_FORM = statement("alchemy.of_form", "SELECT alchemy_id FROM alchemy_forms WHERE request_id = :request_id")
 DONE_WITH = statement(
     "alchemy.done_with",
     "SELECT f.alchemy_id, sum(w.n + w.processing) FROM alchemy_forms f JOIN alchemy_forms s ON s.alchemy_id = f.alchemy_id"
@@ -103,6 +104,12 @@ def open_forms(tx: Tx, user_id: int) -> int:
 def all_open_forms(tx: Tx) -> int:
     """Everybody's forms that wait or are worked on."""
     return int(tx.value(ALL_OPEN_FORMS))
+
+
+def of_form(tx: Tx, request_id: str) -> str:
+    """The id of the alchemy request that a form belongs to; its own where that is gone already."""
+    found = tx.value(OF_FORM, request_id=request_id)
+    return request_id if found is None else str(found)
 
 
 def done_with(tx: Tx, request_id: str) -> str | None:

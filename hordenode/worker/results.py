@@ -10,7 +10,17 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from PIL import Image
 
-from hordenode.engine.jobs import Constraint, ImageJob, Message, Picture, TextJob, TextResult
+from hordenode.engine.jobs import (
+    AlchemyJob,
+    AlchemyResult,
+    Constraint,
+    ImageJob,
+    Message,
+    Picture,
+    TextJob,
+    TextResult,
+)
+from hordenode.protocol import alchemy as wire_alchemy
 from hordenode.protocol import image as wire_image
 from hordenode.protocol import text as wire_text
 from hordenode.protocol.common import ImageGenMetadata
@@ -104,9 +114,16 @@ def _extended(extension: TextExtension) -> dict[str, Any]:
     return made
 
 
+def engine_alchemy_job(form: wire_alchemy.AlchemyJobForm, image: bytes, priority: int) -> AlchemyJob:
+    """The engine's job for a popped form."""
+    return AlchemyJob(form.id, form.form, image, _given(form.payload, {}), priority)
+
+
 def encode_webp(picture: Picture, parameters: str = "") -> bytes:
     """A picture as lossy WebP; `parameters` go into its EXIF user comment."""
     image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+    if picture.alpha:
+        image.putalpha(Image.frombytes("L", image.size, picture.alpha))
     extra = {"exif": user_comment(parameters)} if parameters else {}
     out = io.BytesIO()
     image.save(out, "WEBP", quality=WEBP_QUALITY, method=4, **extra)
@@ -152,6 +169,16 @@ def remarks_on(job: ImageJob, sources: Sources, picture: Picture) -> tuple[Image
 def text_submit(job_id: str, result: TextResult) -> wire_text.TextSubmit:
     """The submission of a text."""
     return wire_text.TextSubmit(id=job_id, generation=result.text, seed=result.seed)
+
+
+def form_submit(form: wire_alchemy.AlchemyJobForm, result: AlchemyResult) -> wire_alchemy.AlchemySubmit:
+    """The submission of a form; of an uploaded picture where it made one."""
+    value = result.value if result.picture is None else UPLOADED
+    return wire_alchemy.AlchemySubmit(id=form.id, result={form.form: value})
+
+
+def form_fault(form_id: str) -> wire_alchemy.AlchemySubmit:
+    return wire_alchemy.AlchemySubmit(id=form_id, result={}, state="faulted")
 
 
 def image_fault(job_id: str) -> wire_image.ImageSubmit:

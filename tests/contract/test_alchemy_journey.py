@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from PIL import Image
 
 from hordenode.coordinator import janitor
+from hordenode.ops.events import JobDone, JobPopped, RequestDone
 from hordenode.store import users as user_rows
 from tests.contract.schema import validate
+from tests.live.test_long_poll import began
 from tests.support.aio import run
 from tests.support.horde import ALCHEMY_POP, ALCHEMY_REQUEST, ANONYMOUS, BASE, IMAGE_POP, RED_PNG, Horde, open_horde
 
@@ -457,5 +460,61 @@ def test_the_source_is_a_signed_link_that_expires(tmp_path: Path) -> None:
             assert head.status_code == 200 and int(head.headers["content-length"]) < 5 * 2**20
             horde.clock.advance(31 * 60)
             assert (await horde.http.get(form["source_image"])).status_code == 403
+
+    run(main())
+
+
+def test_status_waits_for_the_next_change_and_events_name_the_request(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            key = await horde.worker_key()
+            alchemy_id = await ask(horde, "caption")
+            with horde.bus.subscribe(JobPopped, JobDone, RequestDone) as events:
+                waiting = asyncio.create_task(checked(horde, "GET", 200, f"/interrogate/status/{alchemy_id}?wait=50"))
+                await began(waiting, lambda: horde.co.doorbell.listeners(alchemy_id))
+                (form,) = await pop(horde, key)
+                assert (await waiting)["forms"][0]["state"] == "processing"
+                await deliver(horde, key, form)
+                popped, delivered, done = [await events.next() for _ in range(3)]
+                assert isinstance(popped, JobPopped) and popped.request_id == alchemy_id
+                assert isinstance(delivered, JobDone) and delivered.request_id == alchemy_id
+                assert isinstance(done, RequestDone) and done.id == alchemy_id
+            at_once = await checked(horde, "GET", 200, f"/interrogate/status/{alchemy_id}?wait=50")
+            assert at_once["state"] == "done"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("rules", "change", "rc"),
+    [
+        ({"refused_words": ("rude",)}, {"name": "a rude name"}, "ProfaneWorkerName"),
+        ({"refused_words": ("rude",)}, {"bridge_agent": "rude agent:1:here"}, "ProfaneBridgeAgent"),
+        ({"workers_per_address": 1}, {"name": "one more"}, "TooManySameIPs"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_owner_decides_which_alchemists_may_come(
+    tmp_path: Path, rules: dict[str, Any], change: dict[str, Any], rc: str
+) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path, **rules) as horde:
+            await horde.user("the owner of the horde")
+            key = await horde.user("owner of workers")
+            await pop(horde, key, name="the first")
+            body = ALCHEMY_POP | {"name": "another"} | change
+            answer = await horde.call("POST", POP, body, key=key)
+            validate(f"POST {POP}", answer.status_code, answer.json())
+            assert answer.json()["rc"] == rc
+
+    run(main())
+
+
+def test_shared_keys_are_not_accepted(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            shared = await horde.ok("PUT", "/sharedkeys", {"name": "for friends"}, key=await horde.user())
+            for method, path, body in (("POST", ASYNC, ALCHEMY_REQUEST), ("POST", POP, ALCHEMY_POP)):
+                assert (await checked(horde, method, 401, path, body, shared["id"]))["rc"] == "InvalidAPIKey"
 
     run(main())
