@@ -10,32 +10,36 @@ from hordenode.protocol.wire import rfc822
 
 
 class Board:
-    """The messages that have not expired, in step with what is committed."""
+    """The messages that have not expired, in step with what is committed; those to all are under None."""
 
     def __init__(self) -> None:
-        self._messages: dict[str, Message] = {}
+        self._to: dict[str | None, dict[str, Message]] = {}
 
     def load(self, messages: Iterable[Message]) -> None:
         """The state at start."""
-        self._messages = {message.id: message for message in messages}
+        self._to = {}
+        for message in messages:
+            self.add(message)
 
     def add(self, message: Message) -> None:
-        self._messages[message.id] = message
+        self._to.setdefault(message.worker_id, {})[message.id] = message
 
-    def remove(self, message_id: str) -> None:
-        self._messages.pop(message_id, None)
+    def remove(self, message: Message) -> None:
+        self._to.get(message.worker_id, {}).pop(message.id, None)
 
     def drop(self, user_id: int) -> None:
         """The messages of a user that is gone."""
-        self._messages = {id_: message for id_, message in self._messages.items() if message.user_id != user_id}
+        self.load([m for messages in self._to.values() for m in messages.values() if m.user_id != user_id])
 
     def of_worker(self, worker_id: str, now_ms: int) -> tuple[Message, ...]:
         """What this worker is told now, oldest first."""
-        if not self._messages:
+        if not self._to:
             return ()
-        for message in [m for m in self._messages.values() if m.expires_ms <= now_ms]:
-            del self._messages[message.id]
-        return tuple(m for m in self._messages.values() if m.worker_id in (None, worker_id))
+        found = [m for to in (worker_id, None) for m in self._to.get(to, {}).values()]
+        for message in found:
+            if message.expires_ms <= now_ms:
+                self.remove(message)
+        return tuple(sorted((m for m in found if m.expires_ms > now_ms), key=lambda m: m.created_ms))
 
     def for_pop(self, worker_id: str, now_ms: int) -> tuple[WorkerMessage, ...]:
         """The same as the answer to a pop has it."""

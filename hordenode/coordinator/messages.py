@@ -72,7 +72,7 @@ async def delete(co: Coordinator, caller: Caller, message_id: str) -> SimpleAnsw
         if editor.anonymous or not permissions.may_manage(editor, message.user_id):
             raise HordeError("Forbidden", reason="Only who wrote a message, or a moderator, can delete it.")
         messages.delete(tx, message.id)
-        tx.emit(Committed(lambda: co.board.remove(message.id)))
+        tx.emit(Committed(lambda: co.board.remove(message)))
 
     await co.db.write(remove)
     return SimpleAnswer()
