@@ -85,8 +85,7 @@ async def save_activity(co: Coordinator) -> None:
         return
 
     def save(tx: Tx) -> None:
-        for user_id, at_ms in seen.items():
-            users.save_active(tx, user_id, at_ms)
+        users.save_active(tx, seen)
         keys.save_used(tx, used)
 
     await co.db.write(save)

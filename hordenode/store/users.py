@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hordenode.domain.entities import Kind, User, UserPrivate
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Tx, statement
@@ -111,9 +113,9 @@ def save(tx: Tx, user: User) -> None:
     tx.run(SAVE, **values(user))
 
 
-def save_active(tx: Tx, user_id: int, at_ms: int) -> None:
-    """When the user was last seen."""
-    tx.run(ACTIVE, id=user_id, active_ms=at_ms)
+def save_active(tx: Tx, seen: Mapping[int, int]) -> None:
+    """When each of these users was last seen."""
+    tx.many(ACTIVE, [{"id": user_id, "active_ms": at} for user_id, at in seen.items()])
 
 
 def delete(tx: Tx, user_id: int) -> None:
