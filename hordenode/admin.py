@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import convert, to_builtins
+import msgspec
+from msgspec import to_builtins
 
 from hordenode.catalog import load_catalog
 from hordenode.config import Settings
@@ -16,11 +17,15 @@ from hordenode.coordinator.line import Line
 from hordenode.domain.entities import OWNER_ID, User
 from hordenode.domain.names import user_id_of
 from hordenode.opening import OWNER_KEY_FILE, ensure_owner, open_coordinator, prepare_data_dir
+from hordenode.protocol.decode import decode
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.keys import KeyDetails, NewInvitation, NewKey
 from hordenode.protocol.users import UserListItem, UserModify, UsersQuery
+from hordenode.protocol.wire import Request
 from hordenode.store import users as user_rows
 from hordenode.store.tx import Tx
+
+R = TypeVar("R", bound=Request)
 
 OWNER = Caller(user_id=OWNER_ID)
 
@@ -65,14 +70,16 @@ class Admin:
     async def edit_user(self, who: str, changes: dict[str, Any]) -> dict[str, Any]:
         """`changes`: fields of protocol.users.UserModify. Returns what was changed."""
         user = await self._find(who)
-        change = convert(changes, UserModify)
+        change = _checked(UserModify, changes)
         edited: dict[str, Any] = to_builtins(await user_edits.edit_user(self._co, OWNER, str(user.id), change))
         return edited
 
     async def create_key(self, who: str, name: str, *, rotate: bool = False) -> tuple[str, str]:
         """A further key: (alias of the user, key)."""
         user = await self._find(who)
-        made = await keys.create_key(self._co, Caller(user_id=user.id), NewKey(name=name, rotate=rotate))
+        made = await keys.create_key(
+            self._co, Caller(user_id=user.id), _checked(NewKey, {"name": name, "rotate": rotate})
+        )
         return user.alias, made.apikey
 
     async def list_keys(self, who: str) -> list[KeyDetails]:
@@ -88,6 +95,11 @@ class Admin:
 
     async def _find(self, who: str) -> User:
         return await self._co.db.read(lambda tx: _user(tx, who))
+
+
+def _checked(kind: type[R], fields: dict[str, Any]) -> R:
+    """The fields as a request over HTTP would be taken; ValidationFailed with what is wrong."""
+    return decode(kind, msgspec.json.encode(fields))
 
 
 def _user(tx: Tx, who: str) -> User:

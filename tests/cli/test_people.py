@@ -69,6 +69,13 @@ def test_a_name_that_two_have_must_be_said_more_precisely(data: Path) -> None:
     assert nothing.exit_code == 3 and "empty" in nothing.stderr
 
 
+def test_what_the_api_would_refuse_is_refused_in_one_line(data: Path) -> None:
+    said(data, "user", "create", "somebody")
+    for arguments in (("user", "edit", "somebody", "--username", "ab"), ("key", "create", "somebody", "")):
+        refused = invoke(data, *arguments)
+        assert refused.exit_code == 3 and "shorter than" in refused.stderr and "Traceback" not in refused.output
+
+
 def test_keys_are_made_listed_rotated_and_revoked(data: Path) -> None:
     said(data, "user", "create", "somebody")
     laptop = said(data, "key", "create", "somebody", "laptop").strip()
