@@ -24,7 +24,7 @@ from hordenode.protocol.users import (
     UserRecords,
     UsersQuery,
 )
-from hordenode.protocol.wire import rfc822
+from hordenode.protocol.wire import MOST_KUDOS, rfc822
 from hordenode.store import ledger, requests, sharedkeys, suspicions, users, workers
 from hordenode.store.tx import Tx
 
@@ -43,6 +43,8 @@ async def create_user(
     key: str | None = None,
 ) -> tuple[User, str]:
     """A new user and its API key, which is stored nowhere. BadRequest for an impossible name or number."""
+    if not abs(kudos_amount) <= MOST_KUDOS:  # nor is it when it is no number
+        raise HordeError("BadRequest", reason=f"The kudos must be between -{MOST_KUDOS} and {MOST_KUDOS}.")
     new = NewUser(
         name,
         kudos=kudos.milli(kudos_amount),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from hordenode.protocol.wire import Answer, Request
+from hordenode.protocol.wire import Answer, KudosChange, Request
 
 KeyLabel = Annotated[str, Meta(min_length=1, max_length=100)]
 Concurrency = Annotated[int, Meta(ge=0, le=500)]
@@ -18,7 +18,7 @@ class NewAccount(Request, frozen=True, kw_only=True):
     username: Annotated[str, Meta(min_length=3, max_length=100)]
     contact: Annotated[str, Meta(min_length=5, max_length=500)] | UnsetType = UNSET
     invitation: str | UnsetType = UNSET
-    kudos: float | UnsetType = UNSET
+    kudos: KudosChange | UnsetType = UNSET
     concurrency: Concurrency | UnsetType = UNSET
     trusted: bool | UnsetType = UNSET
     moderator: bool | UnsetType = UNSET

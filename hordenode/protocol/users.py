@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from hordenode.protocol.wire import Answer, Int64, Request
-
-MOST_KUDOS = 10**12  # of one change: far below what 64 bits hold in thousandths
+from hordenode.protocol.wire import MOST_KUDOS, Answer, Int64, KudosChange, Request
 
 
 class UserKudosDetails(Answer, frozen=True, kw_only=True):
@@ -168,7 +166,7 @@ class UsersQuery(Request, frozen=True, kw_only=True):
 class UserModify(Request, frozen=True, kw_only=True):
     """A change of a user. kudos and monthly_kudos are added to what is there; filtered is ignored."""
 
-    kudos: Annotated[float, Meta(ge=-MOST_KUDOS, le=MOST_KUDOS)] | UnsetType = UNSET
+    kudos: KudosChange | UnsetType = UNSET
     monthly_kudos: Annotated[int, Meta(ge=-MOST_KUDOS, le=MOST_KUDOS)] | UnsetType = UNSET
     usage_multiplier: Annotated[float, Meta(ge=0.1, le=10.0)] | UnsetType = UNSET
     moderator: bool | UnsetType = UNSET

@@ -15,9 +15,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+MOST_KUDOS = 10**12  # of one change or movement: far below what 64 bits hold in thousandths
 MAX_DEPTH = 32  # of a free-form object: far below the recursion limit of whatever stores or encodes it again
 
 Int64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
+KudosChange = Annotated[float, Meta(ge=-MOST_KUDOS, le=MOST_KUDOS)]
 Count = Annotated[int, Meta(ge=1, le=20)]
 Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
 Strength = Annotated[float, Meta(ge=-5.0, le=5.0)]

@@ -76,6 +76,13 @@ def test_what_the_api_would_refuse_is_refused_in_one_line(data: Path) -> None:
         assert refused.exit_code == 3 and "shorter than" in refused.stderr and "Traceback" not in refused.output
 
 
+@pytest.mark.parametrize("amount", ["nan", "inf", "-inf", "1e300"])
+def test_impossible_kudos_are_refused(data: Path, amount: str) -> None:
+    refused = invoke(data, "user", "create", "somebody", f"--kudos={amount}")
+    assert refused.exit_code == 3 and "kudos" in refused.stderr
+    assert invoke(data, "user", "edit", "owner", f"--kudos={amount}").exit_code == 3
+
+
 def test_keys_are_made_listed_rotated_and_revoked(data: Path) -> None:
     said(data, "user", "create", "somebody")
     laptop = said(data, "key", "create", "somebody", "laptop").strip()

@@ -50,6 +50,9 @@ def test_the_owner_makes_accounts_that_are_trusted(people_template: Template, tm
             refused = await node_call(people.horde, "POST", "/users", body, people.cast.keys["moderator"])
             assert refused.json()["rc"] == "NotAdmin"
             assert (await register(people.horde, trusted=True)).json()["rc"] == "NotModerator"
+            for wrong in ({"kudos": 1e300}, {"concurrency": 501}, {"username": "ab"}):
+                answer = await node_call(people.horde, "POST", "/users", body | wrong, people.cast.keys["admin"])
+                assert answer.status_code == 400 and list(answer.json()["errors"]) == list(wrong)
 
     run(main())
 
