@@ -29,7 +29,7 @@ def _files_of(tx: Tx, co: Coordinator, wp: WaitingPrompt) -> list[File]:
     if wp.kind is Kind.TEXT:
         return []
     found = [(RESULTS, result_key(job.id)) for job, _ in jobs.done_of(tx, wp.id)]
-    spec = co.specs.of(tx, wp)
+    spec = co.specs.last(tx, wp)
     if isinstance(spec, ImageSpec):
         found += [(SOURCES, key) for key in sources.blobs_of(spec)]
     return found
