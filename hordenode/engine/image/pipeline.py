@@ -61,9 +61,7 @@ class ImagePipeline:
         self._schedule, self._denoiser = _schedule(self._folder / "scheduler" / "scheduler_config.json")
         frugal = runtime.frugal
         self._decoder = Decoder(self._open("vae_decoder"), self._folder / "vae_decoder", frugal=frugal)
-        self._unet = Unet(
-            self._open("unet", long_runs=True), self._folder / "unet", self._decoder.channels, frugal=frugal
-        )
+        self._unet = Unet(self._open("unet"), self._folder / "unet", self._decoder.channels, frugal=frugal)
         self._conditioner = Conditioner(self._folder, runtime, pooled=self._unet.wants_pooled)
         self._encoder: Encoder | None = None
         self._preview = Preview(self._decoder.channels)
@@ -171,8 +169,8 @@ class ImagePipeline:
             self._preview.learn(sample, self._decoder.decode(sample))
         return self._preview.picture(latent)
 
-    def _open(self, part: str, *, long_runs: bool = False) -> Session:
-        return self._runtime.open(self._folder / part / "model.onnx", long_runs=long_runs)
+    def _open(self, part: str) -> Session:
+        return self._runtime.open(self._folder / part / "model.onnx")
 
     def _check(self, job: ImageJob) -> None:
         check_size(job.width, job.height)
