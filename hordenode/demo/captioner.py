@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from hordenode.demo.denoiser import TEXT_LENGTH, TEXT_WIDTH, Attention, FeedForward
 from hordenode.demo.detector import Detector, worn
 from hordenode.demo.draw import HELD_OUT_SEED, draw_picture
-from hordenode.demo.export_image import store_half, write_tokenizer
+from hordenode.demo.export_image import store_half, write_json, write_tokenizer
 from hordenode.demo.sightings import SIDE
 from hordenode.demo.train_autoencoder import to_tensor
 from hordenode.demo.train_image import END_ID, START_ID, encode_caption, train_tokenizer
@@ -138,17 +137,18 @@ def export_captioner(folder: Path, target: Path) -> None:
     _export(model.looker, pixels, "last_hidden_state", target / "encoder_model.onnx")
     _export(model.writer, words, "logits", target / "decoder_model.onnx")
     write_tokenizer(tokenizer, target)
-    config = {
-        "model_type": "vision-encoder-decoder",
-        "decoder_start_token_id": START_ID,
-        "eos_token_id": END_ID,
-        "pad_token_id": END_ID,
-        "image_size": SIDE,
-        "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.5, 0.5, 0.5],
-        "max_length": TEXT_LENGTH,
-    }
-    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_json(
+        target / "config.json",
+        {
+            "model_type": "vision-encoder-decoder",
+            "decoder_start_token_id": START_ID,
+            "eos_token_id": END_ID,
+            "pad_token_id": END_ID,
+            "max_length": TEXT_LENGTH,
+        },
+    )
+    middle = [0.5, 0.5, 0.5]
+    write_json(target / "preprocessor_config.json", {"size": SIDE, "image_mean": middle, "image_std": middle})
     print(f"captioner of {steps} steps exported", flush=True)
 
 
@@ -170,9 +170,9 @@ def _export(module: nn.Module, inputs: dict[str, Tensor], output: str, file: Pat
 
 
 def _batch(tokenizer: Tokenizer, seeds: range | list[int]) -> tuple[Tensor, Tensor]:
-    """Pictures [B, 3, 64, 64] of these seeds and for each a caption [B, 40]: the first, as good as any."""
+    """Pictures [B, 3, 64, 64] of these seeds and for each a caption [B, 40]: the shortest, which asks for nothing."""
     pictures = [draw_picture(seed, SIDE) for seed in seeds]
-    captions = [encode_caption(tokenizer, picture.captions[0]) for picture in pictures]
+    captions = [encode_caption(tokenizer, min(picture.captions, key=len)) for picture in pictures]
     return to_tensor(np.stack([picture.pixels for picture in pictures])), torch.tensor(captions)
 
 

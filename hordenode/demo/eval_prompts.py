@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from PIL import Image
 
 from hordenode.demo.draw import HELD_OUT_SEED, draw_picture
@@ -25,9 +26,14 @@ class Judge:
 
     def see(self, pixels: Pixels) -> list[Sighting]:
         """Return what is in a picture [H, W, 3]."""
-        small = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BOX)
-        scaled = np.asarray(small, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
-        return sightings(self._session.run(None, {"pixels": scaled})[0][0])
+        return sightings(self._session.run(None, {"pixels": scaled(pixels)})[0][0])
+
+
+def scaled(pixels: Pixels) -> NDArray[np.float32]:
+    """Turn a picture [H, W, 3] into what detectors look at, [1, 3, 64, 64] in -1..1."""
+    small = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    result: NDArray[np.float32] = np.asarray(small, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
+    return result
 
 
 def prompts(count: int) -> list[tuple[Picture, str]]:
