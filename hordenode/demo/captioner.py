@@ -58,10 +58,19 @@ class WriterLayer(nn.Module):
 
     def forward(self, x: Tensor, seen: Tensor, hidden: Tensor) -> Tensor:
         """Map words [B, L, 128] to the same shape; `hidden` [L, L] is true where a word may not look."""
-        y = self.own_norm(x)
-        x = x + self.own(y, y, y, attn_mask=hidden, need_weights=False)[0]
+        x = x + self._own(self.own_norm(x), hidden)
         x = x + self.look(self.look_norm(x), seen)
         return x + cast(Tensor, self.feed(self.feed_norm(x)))
+
+    def _own(self, y: Tensor, hidden: Tensor) -> Tensor:
+        """Attention to the words before; written out, since the module's own export fixes the length."""
+        query, key, value = (
+            part.unflatten(-1, (self.own.num_heads, -1)).transpose(1, 2)
+            for part in F.linear(y, self.own.in_proj_weight, self.own.in_proj_bias).chunk(3, dim=-1)
+        )
+        scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
+        mixed = scores.masked_fill(hidden, float("-inf")).softmax(dim=-1).to(value.dtype) @ value
+        return cast(Tensor, self.own.out_proj(mixed.transpose(1, 2).flatten(2)))
 
 
 class Writer(nn.Module):
