@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "invite": ("hordenode.cli.key", "invite", "Make an invitation code for somebody to register with."),
     "models": ("hordenode.cli.models", "models", "Models that this node can run."),
     "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
+    "bench": ("hordenode.cli.bench", "bench", "Measure this machine: round trips, steps and tokens a second."),
     "backup": ("hordenode.cli.backup", "backup", "Write the whole horde into one file, while it runs."),
     "restore": ("hordenode.cli.backup", "restore", "Make a horde what a backup holds."),
     "metrics": ("hordenode.cli.metrics", "metrics", "Explain the metrics of a node; print a Grafana dashboard."),
