@@ -185,6 +185,16 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """[retention]"""
+
+    ledger_days: int = option(
+        365, "Days for which each movement of kudos is kept; older ones become one line each. 0 means for ever."
+    )
+    idle_days: int = option(7, "Days after which the queue forgets users and addresses that ask for nothing.")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All sections. Components receive only theirs."""
 
@@ -200,6 +210,7 @@ class Settings:
     shutdown: ShutdownSettings = ShutdownSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def data_dir(self) -> Path:

@@ -22,7 +22,7 @@ from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.catalog import load_catalog
 from hordenode.config import Settings
-from hordenode.coordinator import janitor, users, watch
+from hordenode.coordinator import janitor, retention, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
@@ -39,6 +39,7 @@ from hordenode.server import HttpServer, on_signals
 from hordenode.store.database import Database
 from hordenode.store.errors import StoreError
 from hordenode.store.lock import DataDirLock, NodeInfo
+from hordenode.store.retention import checkpoint
 from hordenode.version import AGENT, __version__
 from hordenode.worker.alchemy import AlchemyWorker
 from hordenode.worker.image import ImageWorker
@@ -214,6 +215,8 @@ class Node:
             Periodic("last use of keys", 30, lambda: janitor.save_activity(co)),
             Periodic("monthly kudos", 3600, lambda: pay_monthly(co)),
             Periodic("earned trust", 600, lambda: trust_proven(co)),
+            Periodic("retention", 3600, lambda: retention.sweep(co)),
+            Periodic("checkpoint", 300, lambda: asyncio.to_thread(checkpoint, self.data_dir / DATABASE)),
         ]
 
     async def _start_engine(self) -> None:

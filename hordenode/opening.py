@@ -95,6 +95,8 @@ def make_rules(settings: Settings) -> Rules:
         max_upload=settings.server.max_body_mb * 2**20,
         backlog=settings.limits.backlog,
         max_running=settings.queue.max_running,
+        ledger_days=settings.retention.ledger_days,
+        idle_days=settings.retention.idle_days,
         metrics_allow=Networks(settings.metrics.allow),
     )
 

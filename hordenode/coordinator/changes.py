@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.counts import Counts
-from hordenode.coordinator.line import LaneServed, LineMoved
+from hordenode.coordinator.line import LaneGone, LaneServed, LineMoved
 from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.needs import Needs
@@ -75,7 +75,7 @@ class Publisher:
         self._count = Counts(co.metrics)
 
     def __call__(self, event: object) -> None:
-        if isinstance(event, LaneServed):
+        if isinstance(event, LaneServed | LaneGone):
             self._co.line.apply(event)
         elif isinstance(event, LineMoved):
             self._moved(event)

@@ -71,6 +71,8 @@ class Rules:
     max_upload: int = 20 * 2**20
     backlog: int = 4000
     max_running: int = 0
+    ledger_days: int = 0
+    idle_days: int = 7
     metrics_allow: Container[str] = Networks(("127.0.0.0/8", "::1/128"))
     registration: str = "closed"
     refused_words: tuple[str, ...] = ()

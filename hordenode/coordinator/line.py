@@ -34,6 +34,14 @@ class LaneServed:
     band: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LaneGone:
+    """A lane in which nothing waits was deleted."""
+
+    kind: Kind
+    lane_id: int
+
+
 @dataclass(slots=True)
 class _Lane:
     """A lane's requests, in order; lanes of a band take turns, the one that was served longest ago first."""
@@ -96,10 +104,13 @@ class Line:
         for wp in requests:
             self.apply(LineMoved(wp))
 
-    def apply(self, change: LineMoved | LaneServed) -> None:
+    def apply(self, change: LineMoved | LaneServed | LaneGone) -> None:
         """One committed change."""
         if isinstance(change, LaneServed):
             self._serve(change)
+            return
+        if isinstance(change, LaneGone):
+            self._lanes.pop((change.kind, change.lane_id), None)
             return
         wp = change.wp
         old, n = self._entries.get(wp.id), 0 if change.gone else wp.n

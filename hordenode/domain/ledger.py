@@ -27,7 +27,9 @@ REASONS = {
     "style": "your style was used",
     "admin": "changed by the owner of the horde",
     "wiped": "account wiped",
+    "carried": "earlier movements together",
 }
+CARRIED = "carried"
 
 
 @dataclass(frozen=True, slots=True)
