@@ -18,6 +18,8 @@ from hordenode.ops.networks import Networks
 
 RETRY_AFTER_S = 5
 FILES = 256  # that a node has open beside its connections
+PIPELINED = 32  # requests on one connection that wait for an answer before theirs
+GRACE_S = 0.05
 LEAST_RATE = 1024  # bytes a second that a body must come with
 
 
@@ -70,6 +72,9 @@ def guarded(connections: Connections) -> type[asyncio.Protocol]:
             self._received += len(data)
             super().data_received(data)
             cycle = self.cycle
+            if len(self._queued) > PIPELINED:
+                self.transport.abort()
+                return
             if cycle is None or cycle.response_complete:  # a head has begun
                 if self._timer is None:
                     self._arm(connections.limits.head_seconds)
@@ -93,10 +98,21 @@ def guarded(connections: Connections) -> type[asyncio.Protocol]:
             self._calm()
             connections.leave(self._address)
             super().connection_lost(exc)
+            self._untie()
+
+        def _untie(self) -> None:
+            """Let go of the requests, which refer to this connection: else they stay until the next full collection."""
+            self._queued.clear()
+            self.cycle = None
+
+        @property
+        def _queued(self) -> Any:
+            """Requests behind the one that is answered; h11 keeps none."""
+            return getattr(self, "pipeline", [])
 
         def _arm(self, seconds: float) -> None:
             self._received = 0
-            self._timer = self.loop.call_later(seconds, self._too_slow, seconds)
+            self._timer = self.loop.call_later(seconds, self._look_once_more, seconds)
 
         def _disarm(self) -> None:
             if self._timer is not None:
@@ -107,6 +123,10 @@ def guarded(connections: Connections) -> type[asyncio.Protocol]:
             if self._stall is not None:
                 self._stall.cancel()
                 self._stall = None
+
+        def _look_once_more(self, seconds: float) -> None:
+            """When the event loop itself was late, what the client sent is still in the socket: it is read first."""
+            self._timer = self.loop.call_later(GRACE_S, self._too_slow, seconds)
 
         def _too_slow(self, seconds: float) -> None:
             """A body that comes with some speed gets as long again; whoever reads it learns of the end otherwise."""

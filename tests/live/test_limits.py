@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -262,3 +263,24 @@ def test_answers_and_log_lines_carry_the_requests_id(tmp_path: Path, caplog: pyt
             assert "secret" not in caplog.text and line["ms"] >= 0
 
     run(main())
+
+
+def test_a_flood_of_requests_on_one_connection_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde, served(horde) as (server, port):
+            gc.collect()
+            for _ in range(5):
+                reader, writer = await opened(port, WHOLE * 500)
+                assert not (await _rest(reader)).count(b"never"), "it is cut off"
+                writer.close()
+            while server.connections:
+                await _next_turn()
+            await _next_turn()
+            kept = [one for one in gc.get_objects() if type(one).__name__ == "RequestResponseCycle"]
+            assert len(kept) < 20, "no collection is needed to get rid of them"
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
