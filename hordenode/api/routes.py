@@ -34,6 +34,7 @@ from hordenode.protocol.common import (
     SubmitAnswer,
     WaitQuery,
 )
+from hordenode.protocol.events import JobReport
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
 from hordenode.protocol.keys import Account, InvitationMade, KeyDetails, KeyMade, NewAccount, NewInvitation, NewKey
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
@@ -112,6 +113,7 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("GET", f"{V2}/status/models/{{model_name:path}}", status.model, answers=(list[ActiveModel],)),
     Route("GET", "/.well-known/serviceinfo", status.serviceinfo),
     RawRoute("GET", f"{NODE}/events", events.stream),
+    Route("POST", f"{NODE}/jobs/{{id}}/progress", events.report, body=JobReport, auth=KEY, answers=(SimpleAnswer,)),
     RawRoute("GET", "/metrics", metrics.scrape),
     RawRoute("GET", "/register", register.show),
     RawRoute("POST", "/register", register.submit),

@@ -12,9 +12,9 @@ since the last one) and `preview` (a small WebP, base64). Events are hints: what
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from hordenode.protocol.common import RequestCheck
 from hordenode.protocol.wire import Answer, Request
@@ -24,6 +24,18 @@ class EventsQuery(Request, frozen=True, kw_only=True):
     """Query of the events: ids of requests to follow beside the key's own, with commas between."""
 
     request: str = ""
+
+
+class JobReport(Request, frozen=True, kw_only=True):
+    """What a worker tells of a running job: step `step` of at most `steps` is done.
+
+    text: what was written since its last report; preview: what is drawn so far, a small WebP (base64).
+    """
+
+    step: Annotated[int, Meta(ge=0, le=1_000_000)]
+    steps: Annotated[int, Meta(ge=0, le=1_000_000)]
+    text: str = ""
+    preview: str = ""
 
 
 class FollowedJob(Answer, frozen=True, kw_only=True):

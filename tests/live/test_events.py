@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hordenode.api.handlers import events as stream
 from hordenode.coordinator import watch
@@ -17,6 +19,15 @@ from hordenode.ops.events import QUEUE_LENGTH, KudosMoved
 from tests.live.follow import follow
 from tests.support.aio import run
 from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST, Horde, open_horde
+
+
+def webp() -> str:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(out, "WEBP")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+WEBP = webp()
 
 
 async def posted(horde: Horde, key: str = ANONYMOUS) -> str:
@@ -217,3 +228,37 @@ def test_an_event_that_nobody_follows_costs_next_to_nothing(tmp_path: Path) -> N
     with streams.subscribe("somebody", frozenset({("user", 6)})) as subscription:
         streams.deliver(event)
         assert subscription.take() == []
+
+
+def test_a_remote_worker_reports_what_its_job_does(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            worker, stranger, key = await horde.worker_key(), await horde.user("stranger"), await horde.user()
+            request = await posted(horde, key)
+            job = await popped(horde, worker)
+
+            async def tell(who: str | None, body: dict[str, Any], job_id: str = job) -> tuple[int, str]:
+                headers = {"apikey": who} if who else {}
+                answer = await horde.http.post(f"/api/node/v1/jobs/{job_id}/progress", json=body, headers=headers)
+                return answer.status_code, answer.json().get("rc", "")
+
+            good = {"step": 3, "steps": 80, "text": "three words more"}
+            async with follow(horde, key=key) as follower:
+                await follower.next()
+                assert await tell(worker, good) == (200, "")
+                event = (await follower.until("job_progress"))[-1]
+                assert event.data == good | {"id": job, "request_id": request}
+                assert await tell(worker, good | {"text": "", "preview": WEBP}) == (200, "")
+                assert (await follower.next()).data["preview"] == WEBP
+            assert await tell(None, good) == (400, "")
+            assert await tell("x" * 22, good) == (401, "InvalidAPIKey")
+            assert await tell(stranger, good) == (403, "WrongCredentials")
+            assert await tell(key, good) == (403, "WrongCredentials")
+            assert await tell(worker, good, "nonsense") == (404, "InvalidJobID")
+            assert await tell(worker, good | {"step": -1}) == (400, "")
+            for bad in ({"preview": "no base64"}, {"preview": "aGVsbG8="}, {"text": "x" * 5000}):
+                assert await tell(worker, good | bad) == (400, "BadRequest")
+            await submitted(horde, worker, job)
+            assert await tell(worker, good) == (404, "InvalidJobID"), "it is over"
+
+    run(main())

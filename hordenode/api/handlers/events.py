@@ -1,4 +1,4 @@
-"""The stream of events, as server-sent events (HTML standard, 9.2)."""
+"""The stream of events, as server-sent events (HTML standard, 9.2), and what remote workers put into it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from hordenode.api.errors_wire import ClientGone
 from hordenode.api.handlers import caller_of, horde
 from hordenode.api.hangup import unless_gone
 from hordenode.api.route import Call
-from hordenode.coordinator import watch
+from hordenode.coordinator import reports, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.watch import Viewer
 from hordenode.ops.events import Subscription
+from hordenode.protocol.common import SimpleAnswer
 from hordenode.protocol.decode import decode_query
-from hordenode.protocol.events import EventsQuery
+from hordenode.protocol.events import EventsQuery, JobReport
 
 HEARTBEAT_S = 15.0
 SEND_S = 30.0  # a follower that takes nothing for so long is gone
@@ -42,6 +43,11 @@ async def stream(call: Call, scope: Scope, receive: Receive, send: Send) -> None
         if scope["method"] != "HEAD":
             await unless_gone(receive, _follow(co, viewer, subscription, send))
     await send({"type": "http.response.body", "body": b""})
+
+
+async def report(call: Call, body: JobReport) -> SimpleAnswer:
+    await reports.report(horde(call), caller_of(call), call.path_params["id"], body)
+    return SimpleAnswer()
 
 
 async def _follow(co: Coordinator, viewer: Viewer, subscription: Subscription, send: Send) -> None:
