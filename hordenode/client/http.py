@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -20,8 +21,16 @@ from hordenode.protocol.alchemy import (
     AlchemyStatus,
     AlchemySubmit,
 )
-from hordenode.protocol.common import ANONYMOUS_KEY, DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.protocol.common import (
+    ANONYMOUS_KEY,
+    DryRunAnswer,
+    RequestAccepted,
+    RequestCheck,
+    SimpleAnswer,
+    SubmitAnswer,
+)
 from hordenode.protocol.errors import HordeError, PlainError
+from hordenode.protocol.events import JobReport
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
 from hordenode.protocol.status import ActiveModel
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
@@ -146,6 +155,11 @@ class HttpHorde:
                 if answer.status_code != 200:
                     raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
                 return await _limited(answer)
+
+    async def report(self, job_id: str, step: int, steps: int, *, text: str = "", preview: bytes = b"") -> None:
+        """Tell a hordenode what a job of ours did; HordeError with status 404 and no rc where this horde is none."""
+        body = JobReport(step=step, steps=steps, text=text, preview=base64.b64encode(preview).decode())
+        await self._post(str(self._http.base_url.join(f"../node/v1/jobs/{job_id}/progress")), body, SimpleAnswer)
 
     async def events(self, request_id: str) -> AsyncIterator[Event]:
         """What happens to a request from now on, where this horde is a hordenode; else HordeError with status 404."""
