@@ -179,8 +179,7 @@ class Engine:
         texts = self._texts
         assert texts is not None
         while self._take_orders(texts):
-            for outcome in texts.step():
-                self._deliver(outcome)
+            self._deliver(texts.step())
 
     def _take_orders(self, texts: Batches) -> bool:
         """Begin and drop what was asked for, waiting while there is nothing to do; False when the engine closes."""
@@ -195,19 +194,19 @@ class Engine:
                 texts.drop(order)
         return self._open
 
-    def _deliver(self, outcome: Outcome) -> None:
-        """Pass on what a step of the texts brought."""
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        """Pass on what a step of the texts brought, all at once: each call wakes the event loop, which takes the GIL."""
+        told: list[tuple[_Ticket, Outcome]] = []
         with self._wake:
-            ticket = self._tickets.get(outcome.id)
-            if ticket is None or outcome.id in self._orders:
-                return  # cancelled meanwhile, though the id may be in use again
-            if not isinstance(outcome, Progress):
-                del self._tickets[outcome.id]
-        if isinstance(outcome, Progress):
-            if ticket.progress is not None:
-                self._post(_tell, ticket, outcome)
-            return
-        self._post(_settle, ticket, outcome.error if isinstance(outcome, Failure) else outcome)
+            for outcome in outcomes:
+                ticket = self._tickets.get(outcome.id)
+                if ticket is None or outcome.id in self._orders:
+                    continue  # cancelled meanwhile, though the id may be in use again
+                if not isinstance(outcome, Progress):
+                    del self._tickets[outcome.id]
+                told.append((ticket, outcome))
+        if told:
+            self._post(_hand_over, told)
 
     def _next(self, scheduler: Scheduler) -> _Ticket | None:
         """Wait for a job; None when the engine closes."""
@@ -246,6 +245,14 @@ class Engine:
                 raise
             with self._wake:
                 self._open = False
+
+
+def _hand_over(told: list[tuple[_Ticket, Outcome]]) -> None:
+    for ticket, outcome in told:
+        if isinstance(outcome, Progress):
+            _tell(ticket, outcome)
+        else:
+            _settle(ticket, outcome.error if isinstance(outcome, Failure) else outcome)
 
 
 def _settle(ticket: _Ticket, outcome: Result | Exception) -> None:
