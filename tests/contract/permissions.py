@@ -54,6 +54,10 @@ async def image_job(people: People) -> dict[str, Any]:
     return {"body": {"id": (await people.ok("registered", "POST", "/generate/pop", IMAGE_POP))["id"]}}
 
 
+async def running_job(people: People) -> dict[str, Any]:
+    return {"id": (await text_job(people))["body"]["id"]}
+
+
 async def text_job(people: People) -> dict[str, Any]:
     await text_request(people)
     return {"body": {"id": (await people.ok("registered", "POST", "/generate/text/pop", TEXT_POP))["id"]}}
@@ -131,6 +135,7 @@ ROWS = [
     Row("POST /kudos/transfer",                  "400  400  200  200  200  200  401  400  400", {"amount": 1}, prepare=to_other),
     Row("POST /kudos/award",                     "400  403  403  403  403  200  401  403  403", {"amount": 1}, prepare=to_other),
     Row("GET /api/node/v1/kudos",                "400  200  200  200  200  200  401  200  200"),
+    Row("POST /api/node/v1/jobs/{id}/progress",  "400  403  200  403  403  403  401  403  403", {"step": 1, "steps": 2}, prepare=running_job),
     Row("GET /api/node/v1/events",               "200  200  200  200  200  200  401  200  200", endless=True),
     Row("GET /status/heartbeat",                 ANYBODY),
     Row("GET /status/performance",               ANYBODY),
