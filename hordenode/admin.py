@@ -40,7 +40,7 @@ async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
         await ensure_owner(coordinator, settings.data_dir / OWNER_KEY_FILE)
         yield Admin(coordinator)
     finally:
-        await coordinator.db.close()
+        await coordinator.close()
 
 
 class Admin:

@@ -22,7 +22,7 @@ from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.catalog import load_catalog
 from hordenode.config import Settings
-from hordenode.coordinator import janitor, retention, users, watch
+from hordenode.coordinator import filters, janitor, retention, statistics, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
@@ -98,6 +98,8 @@ class Node:
         await ensure_owner(self.coordinator, self.owner_key_file)
         await janitor.give_back(self.coordinator)
         await janitor.rebuild_line(self.coordinator)
+        await statistics.load_sequence(self.coordinator)
+        await filters.load_filters(self.coordinator)
         self.app = Router(ROUTES, self.coordinator, self._api_settings(), self.coordinator.metrics)
         self.local = LocalHorde(self.coordinator, OWNER_ID, AGENT)
         self._generator = Generator(self.local, self.bus)
@@ -118,18 +120,19 @@ class Node:
         if self._engine is not None:
             await self._engine.close()
         if self._db is not None:
-            await self._leave_store(self._db)
+            await self._leave_store()
         self._lock.release()
 
-    async def _leave_store(self, db: Database) -> None:
+    async def _leave_store(self) -> None:
         """What only memory knows is stored, if the disk takes it: the next start does without, too."""
         try:
             await janitor.give_back(self.coordinator)
             await janitor.save_presence(self.coordinator)
             await janitor.save_activity(self.coordinator)
+            await statistics.count_deliveries(self.coordinator)
         except StoreError as error:
             log.error("the last changes could not be stored: %s", error)
-        await db.close()
+        await self.coordinator.close()
 
     async def serve(self, on_ready: Callable[[str], None] = lambda url: None) -> None:
         """Listen, call `on_ready` with the address, and return when the node is told to stop (signal or failure).
@@ -211,6 +214,8 @@ class Node:
             Periodic("stale jobs", 15, lambda: janitor.sweep_stale(co)),
             Periodic("expired requests", 60, lambda: janitor.sweep_expired(co)),
             Periodic("expired files", 600, lambda: janitor.sweep_blobs(co)),
+            Periodic("statistics", 10, lambda: statistics.count_deliveries(co)),
+            Periodic("old statistics", 600, lambda: statistics.prune_slices(co)),
             Periodic("worker presence", 30, lambda: janitor.save_presence(co)),
             Periodic("last use of keys", 30, lambda: janitor.save_activity(co)),
             Periodic("monthly kudos", 3600, lambda: pay_monthly(co)),

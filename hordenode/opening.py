@@ -28,8 +28,10 @@ from hordenode.ops.networks import Networks
 from hordenode.store import users as user_rows
 from hordenode.store.database import Database
 from hordenode.store.migrate import migrate
+from hordenode.store.statistics import prepare as prepare_telemetry
 
 DATABASE = "hordenode.db"
+TELEMETRY = "telemetry.db"
 SECRET_FILE = "secret.key"
 OWNER_KEY_FILE = "owner.key"
 OWNER_NAME = "owner"
@@ -50,8 +52,9 @@ async def open_coordinator(
 ) -> Coordinator:
     """The coordinator on this data directory's database, migrated to the current schema."""
     data_dir = settings.data_dir
-    path = data_dir / DATABASE
+    path, telemetry = data_dir / DATABASE, data_dir / TELEMETRY
     await asyncio.to_thread(migrate, path)
+    await asyncio.to_thread(prepare_telemetry, telemetry)
     secret = load_secret(data_dir / SECRET_FILE)
     forward: list[Callable[[object], None]] = []
     metrics = Metrics()
@@ -64,6 +67,7 @@ async def open_coordinator(
     )
     coordinator = Coordinator(
         db=db,
+        telemetry=await Database.open(telemetry, synchronous=settings.store.synchronous),
         clock=SystemClock(),
         ids=RandomIds(),
         blobs=FileBlobs(data_dir / "blobs"),

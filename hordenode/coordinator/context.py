@@ -24,6 +24,7 @@ from hordenode.coordinator.waiters import Waiters
 from hordenode.domain import words
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
+from hordenode.domain.filters import FilterSet
 from hordenode.ops.clock import Clock
 from hordenode.ops.ids import Ids
 from hordenode.ops.metrics import Metrics
@@ -101,6 +102,20 @@ class Turns:
         return self._last
 
 
+class Deliveries:
+    """Numbers deliveries in the order of their commits, over restarts too (coordinator/statistics.py)."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def start_after(self, number: int) -> None:
+        self._last = max(self._last, number)
+
+    def next(self) -> int:
+        self._last += 1
+        return self._last
+
+
 @dataclass(slots=True)
 class Coordinator:
     """The horde that use cases work on. `stopping` refuses new requests while the node shuts down.
@@ -109,6 +124,7 @@ class Coordinator:
     """
 
     db: Database
+    telemetry: Database
     clock: Clock
     ids: Ids
     blobs: BlobStore
@@ -124,6 +140,8 @@ class Coordinator:
     verdicts: Verdicts = field(default_factory=Verdicts)
     specs: Specs = field(default_factory=Specs)
     doorbell: Doorbell = field(default_factory=Doorbell)
+    filters: FilterSet = field(default_factory=FilterSet)
+    deliveries: Deliveries = field(default_factory=Deliveries)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODED_AT_ONCE))
     live: Live = field(default_factory=Live)
     streams: Streams = field(default_factory=Streams)
@@ -138,6 +156,11 @@ class Coordinator:
     def __post_init__(self) -> None:
         self.turns = Turns(self.clock)
         self.waiters = Waiters(self.verdicts, self.line)
+
+    async def close(self) -> None:
+        """Finish what is being written, and close the databases."""
+        await self.telemetry.close()
+        await self.db.close()
 
     def digest(self, apikey: str) -> bytes:
         """What is stored of an API key."""

@@ -11,6 +11,7 @@ from hordenode.coordinator.links import SOURCES
 from hordenode.coordinator.live import LiveJob
 from hordenode.coordinator.pops import give_back_jobs
 from hordenode.coordinator.removal import File, remove_files, remove_request
+from hordenode.coordinator.statistics import count_deliveries
 from hordenode.coordinator.submits import fault_job
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.store import alchemy, jobs, keys, messages, queue, requests, users, workers
@@ -36,6 +37,7 @@ async def sweep_stale(co: Coordinator) -> int:
 
 async def sweep_expired(co: Coordinator) -> int:
     """Delete requests whose life is over, with jobs and files; returns how many (contract 8.3)."""
+    await count_deliveries(co)  # what is deleted cannot be counted any more
     left: list[File] = []
 
     def delete(tx: Tx) -> int:

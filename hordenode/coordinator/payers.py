@@ -9,7 +9,7 @@ from hordenode.coordinator.sharedkeys import models_of
 from hordenode.domain.entities import ANONYMOUS_ID, SharedKey, User
 from hordenode.domain.spec import GenerationSpec, ImageSpec
 from hordenode.protocol.errors import HordeError
-from hordenode.store import sharedkeys, users
+from hordenode.store import sharedkeys, styles, users
 from hordenode.store.tx import Tx
 
 SHARED_KEY_LENGTH = 36  # a UUID; keys of users have 22 characters
@@ -31,7 +31,8 @@ class Payer:
 def find_payer(tx: Tx, co: Coordinator, caller: Caller, *, downgrade: bool, style_key: str | None = None) -> Payer:
     """Contract 3.1, check 7. `style_key`: id of the shared key of the request's style, which pays if it is usable.
 
-    Raises InvalidAPIKey, SharedKeyEmpty, SharedKeyExpired. The caller's own key must be good in any case ([FIX]).
+    Raises InvalidAPIKey, SharedKeyEmpty, SharedKeyExpired, SharedKeyAssignedStyles. The caller's own key must be good in
+    any case ([FIX]).
     """
     payer = _caller(tx, co, caller, downgrade=downgrade)
     key = None if style_key is None else sharedkeys.find(tx, style_key)
@@ -54,6 +55,8 @@ def _caller(tx: Tx, co: Coordinator, caller: Caller, *, downgrade: bool) -> Paye
         return _without_budget(tx, co, downgrade=downgrade)
     if _expired(key, now):
         raise HordeError("SharedKeyExpired", status=403)
+    if styles.uses_key(tx, key.id):
+        raise HordeError("SharedKeyAssignedStyles")
     co.activity.saw(owner.id, None, now)
     return Payer(owner, key)
 

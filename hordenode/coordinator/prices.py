@@ -45,11 +45,11 @@ def estimate(co: Coordinator, spec: GenerationSpec) -> int:
     return kudos.dry_run_image(spec, co.baselines.of(models[0] if models else "[SDXL]"))
 
 
-def activation(co: Coordinator, spec: Spec) -> Amount:
+def activation(co: Coordinator, spec: Spec, *, styled: bool = False) -> Amount:
     """What is charged when a request is accepted (contract 10.3)."""
     if not co.rules.kudos:
         return FREE
-    return Amount(kudos.activation_charge(spec), receipts.activation(spec))
+    return Amount(kudos.activation_charge(spec, styled=styled), receipts.activation(spec, styled=styled))
 
 
 def settlement(

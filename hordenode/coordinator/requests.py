@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import msgspec
 from msgspec import UNSET
 
-from hordenode.coordinator import intake, prices, sources
+from hordenode.coordinator import intake, prices, sources, styling
 from hordenode.coordinator.changes import JobStopped, advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.entry import Entry, enqueue
 from hordenode.coordinator.payers import Payer, check_key, find_payer
 from hordenode.coordinator.progress import request_check
 from hordenode.coordinator.results import image_generations, text_generations
+from hordenode.coordinator.screening import screened
 from hordenode.domain import kudos, lifecycle, validation
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, Kind, WaitingPrompt
@@ -33,13 +34,14 @@ NOBODY = "No worker can serve this request now. It waits until one can, or expir
 
 async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> RequestAccepted | DryRunAnswer:
     """POST /generate/async. Raises what contract 3.1 lists, in its order."""
+    body, applied = await styling.style_image(co, body)
+    check_start(co, body.webhook or None)
     offered = co.presence.offers_model(Kind.IMAGE, intake.DEFAULT_MODEL, co.clock.now_ms())
     spec = intake.image_spec(body, default_model_offered=offered)
-    check_start(co, body.webhook or None)
-    if body.style is not UNSET:
-        raise HordeError("StyleNotFound", name=body.style)
     spec = sources.announced(body, spec)
-    ask = _ask(Kind.IMAGE, spec, body)
+    ask = _ask(Kind.IMAGE, spec, body, applied)
+    if co.filters:
+        ask = await _screened(co, caller, ask, replacement=body.replacement_filter)
     if body.dry_run or not sources.pictured(spec):
         return await _submit(co, caller, ask)
     await co.db.read(lambda tx: _admit(tx, co, caller, ask))  # nothing is fetched for who may not ask
@@ -49,11 +51,13 @@ async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> R
 
 async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> RequestAccepted | DryRunAnswer:
     """POST /generate/text/async. Raises what contract 3.1 lists, in its order."""
+    body, applied = await styling.style_text(co, body)
     check_start(co, body.webhook or None)
-    if body.style is not UNSET:
-        raise HordeError("StyleNotFound", name=body.style)
-    ask = _ask(Kind.TEXT, intake.text_spec(body), body)
-    return await _submit(co, caller, replace(ask, extra_images=len(body.extra_source_images)))
+    ask = _ask(Kind.TEXT, intake.text_spec(body), body, applied)
+    ask = replace(ask, extra_images=len(body.extra_source_images))
+    if co.filters:
+        ask = await _screened(co, caller, ask, replacement=True)
+    return await _submit(co, caller, ask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,10 @@ class _Ask:
     dry_run: bool
     downgrade: bool
     extra_images: int = 0
+    style: styling.Applied | None = None
 
 
-def _ask(kind: Kind, spec: GenerationSpec, body: ImageRequest | TextRequest) -> _Ask:
+def _ask(kind: Kind, spec: GenerationSpec, body: ImageRequest | TextRequest, style: styling.Applied | None) -> _Ask:
     return _Ask(
         kind,
         spec,
@@ -77,6 +82,7 @@ def _ask(kind: Kind, spec: GenerationSpec, body: ImageRequest | TextRequest) -> 
         body.disable_batching,
         body.dry_run,
         downgrade=body.allow_downgrade,
+        style=style,
     )
 
 
@@ -105,9 +111,33 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     )
 
 
+async def _screened(co: Coordinator, caller: Caller, ask: _Ask, *, replacement: bool) -> _Ask:
+    """Contract 3.1, check 16: the request with its prompt as the horde's filters let it through."""
+    payer, _ = await co.db.read(lambda tx: _admit_user(tx, co, caller, ask))
+    prompt = await screened(co, caller, payer.user, ask.kind, ask.spec.prompt, replace=replacement)
+    return replace(ask, spec=replace(ask.spec, prompt=prompt))
+
+
 def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _Ask]:
-    """Contract 3.1, checks 7 to 19. Returns who pays, and the request as it is for this user."""
-    payer = find_payer(tx, co, caller, downgrade=ask.downgrade)
+    """Contract 3.1, checks 7 to 19; where there are filters, check 16 was made before.
+
+    Returns who pays, and the request as it is for this user.
+    """
+    payer, ask = _admit_user(tx, co, caller, ask)
+    spec = ask.spec
+    if isinstance(spec, ImageSpec):
+        validation.check_image(spec, payer.user, co.baselines)
+    else:
+        validation.check_text(spec)
+        if ask.extra_images:
+            raise HordeError("InvalidExtraSourceImages.")
+    return check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade), ask
+
+
+def _admit_user(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _Ask]:
+    """Contract 3.1, checks 7 to 15."""
+    style_key = ask.style.style.sharedkey_id if ask.style else None
+    payer = find_payer(tx, co, caller, downgrade=ask.downgrade, style_key=style_key)
     user = payer.user
     spec = intake.fitted(ask.spec, user)
     if spec is not ask.spec:
@@ -121,13 +151,7 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _
             raise HordeError("WorkerNotFound", id=worker_id)
     validation.check_batching(user, spec.n, ask.disable_batching)
     validation.check_concurrency(user, queue.user_waiting(tx, ask.kind, user.id), spec.n)
-    if isinstance(spec, ImageSpec):
-        validation.check_image(spec, user, co.baselines)
-    else:
-        validation.check_text(spec)
-        if ask.extra_images:
-            raise HordeError("InvalidExtraSourceImages.")
-    return check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade), ask
+    return payer, ask
 
 
 def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> tuple[WaitingPrompt, _Ask]:
@@ -135,7 +159,7 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> t
     payer, ask = _admit(tx, co, caller, ask)
     user = payer.user
     balance = ledger.balance(tx, user.id)
-    tax = prices.activation(co, ask.spec)
+    tax = prices.activation(co, ask.spec, styled=styling.pays_owner(ask.style, user.id))
     entry = Entry(
         ask.kind,
         ask.spec,
@@ -156,6 +180,8 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> t
         if payer.key is not None:
             sharedkeys.spend(tx, payer.key.id, tax.kudos)
     users.record(tx, user.id, ask.kind, requested=wp.jobs)
+    if ask.style is not None:
+        styling.book(tx, co, ask.style, wp)
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))
     return wp, ask
 

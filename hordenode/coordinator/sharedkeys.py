@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.removal import File, remove_files, remove_request
+from hordenode.coordinator.statistics import count_deliveries
 from hordenode.domain.entities import SharedKey, User
 from hordenode.protocol.common import SimpleAnswer
 from hordenode.protocol.errors import HordeError
@@ -43,7 +44,7 @@ async def create(co: Coordinator, caller: Caller, body: SharedKeyInput) -> Share
             **{name: getattr(body, name) for name in _LIMITS},
         )
         sharedkeys.insert(tx, key)
-        return _details(key, owner)
+        return details(key, owner)
 
     return await co.db.write(store)
 
@@ -63,7 +64,7 @@ async def find(co: Coordinator, key_id: str) -> SharedKeyDetails:
         owner = users.find(tx, key.user_id)
         if owner is None:
             raise HordeError("InvalidAPIKey")
-        return _details(key, owner)
+        return details(key, owner)
 
     return await co.db.read(read)
 
@@ -84,7 +85,7 @@ async def edit(co: Coordinator, caller: Caller, key_id: str, body: SharedKeyPatc
             raise HordeError("NoSharedKeyModSelected")
         changed = replace(key, **changes)
         sharedkeys.update(tx, changed)
-        return _details(changed, owner)
+        return details(changed, owner)
 
     return await co.db.write(store)
 
@@ -98,6 +99,7 @@ async def delete(co: Coordinator, caller: Caller, key_id: str) -> SimpleAnswer:
         sharedkeys.delete(tx, key.id)
         return files
 
+    await count_deliveries(co)  # what is deleted cannot be counted any more
     await remove_files(co, await co.db.write(remove))
     return SimpleAnswer()
 
@@ -136,7 +138,7 @@ def models_of(key: SharedKey) -> tuple[str, ...]:
     return msgspec.json.decode(key.models, type=tuple[str, ...])
 
 
-def _details(key: SharedKey, owner: User) -> SharedKeyDetails:
+def details(key: SharedKey, owner: User) -> SharedKeyDetails:
     models = models_of(key)
     return SharedKeyDetails(
         id=key.id,

@@ -187,7 +187,7 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
         gen_metadata=it.outcome.gen_metadata,
         reward=reward.kudos,
     )
-    jobs.finish(tx, done)
+    jobs.finish(tx, done, co.deliveries.next())
     after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)

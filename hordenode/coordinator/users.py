@@ -23,9 +23,10 @@ from hordenode.protocol.users import (
     UserListItem,
     UserRecords,
     UsersQuery,
+    UserStyle,
 )
 from hordenode.protocol.wire import MOST_KUDOS, rfc822
-from hordenode.store import ledger, requests, sharedkeys, suspicions, users, workers
+from hordenode.store import ledger, requests, sharedkeys, styles, suspicions, users, workers
 from hordenode.store.tx import Tx
 
 LAST_PAGE = 10_000
@@ -118,6 +119,10 @@ def details(tx: Tx, user: User, viewer: User | None, now_ms: int) -> UserDetails
         moderator=user.moderator,
         kudos_details=_kudos_details(money),
         worker_count=len(ids),
+        styles=tuple(
+            UserStyle(name=style.name, id=style.id, type=style.type)
+            for style in styles.of_user(tx, user.id, public_only=not private)
+        ),
         trusted=user.trusted,
         flagged=user.flagged,
         service=user.service,

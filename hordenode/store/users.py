@@ -64,6 +64,11 @@ RECORD = statement(
     " ON CONFLICT (user_id, kind) DO UPDATE SET requested = requested + excluded.requested, used = used + excluded.used,"
     " fulfilled = fulfilled + excluded.fulfilled, contributed = contributed + excluded.contributed",
 )
+RECORD_STYLED = statement(
+    "users.record_styled",
+    "INSERT INTO user_records (user_id, kind, styled) VALUES (:user_id, :kind, :jobs)"
+    " ON CONFLICT (user_id, kind) DO UPDATE SET styled = styled + excluded.styled",
+)
 RECORDS = statement(
     "users.records",
     "SELECT kind, requested, used, fulfilled, contributed, styled FROM user_records WHERE user_id = :user_id",
@@ -156,6 +161,11 @@ def record(
         fulfilled=fulfilled,
         contributed=contributed,
     )
+
+
+def record_styled(tx: Tx, user_id: int, kind: Kind, jobs: int) -> None:
+    """Jobs that others asked for with a style of this user."""
+    tx.run(RECORD_STYLED, user_id=user_id, kind=kind, jobs=jobs)
 
 
 def records(tx: Tx, user_id: int) -> dict[str, tuple[int, int, int, int, int]]:

@@ -7,6 +7,7 @@ belongs to the registered user, the team to the trusted one (tests/support/peopl
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +82,47 @@ async def to_own_worker(people: People) -> dict[str, Any]:
     return {"body": {"worker_id": people.cast.things["worker_id"]}}
 
 
+async def image_style(people: People) -> dict[str, Any]:
+    return await _style(people, "image", IMAGE_STYLE)
+
+
+async def text_style(people: People) -> dict[str, Any]:
+    return await _style(people, "text", TEXT_STYLE)
+
+
+async def _style(people: People, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A style of the trusted user under a name of its own: GET rows ask one horde again and again."""
+    name = f"style {next(NUMBERS)}"
+    made = await people.ok("trusted", "POST", f"/styles/{kind}", body | {"name": name})
+    return {"style_id": made["id"], "style_name:path": name}
+
+
+async def example(people: People) -> dict[str, Any]:
+    found = await image_style(people)
+    made = await people.ok("trusted", "POST", f"/styles/image/{found['style_id']}/example", EXAMPLE)
+    return found | {"example_id": made["id"]}
+
+
+async def collection(people: People) -> dict[str, Any]:
+    name = f"collection {next(NUMBERS)}"
+    body = {"name": name, "styles": [(await image_style(people))["style_id"]]}
+    made = await people.ok("trusted", "POST", "/collections", body)
+    return {"collection_id": made["id"], "collection_name:path": name}
+
+
+async def of_a_style(people: People) -> dict[str, Any]:
+    return {"body": {"styles": [(await image_style(people))["style_id"]]}}
+
+
+async def prompt_filter(people: People) -> dict[str, Any]:
+    return {"filter_id": (await people.ok("moderator", "PUT", "/filters", FILTER))["id"]}
+
+
+IMAGE_STYLE = {"name": "a style", "models": ["model one"], "prompt": "{p}{np}"}
+TEXT_STYLE = {"name": "a text style", "models": ["model one"], "prompt": "{p}"}
+EXAMPLE = {"url": "https://example.com/a.webp", "primary": True}
+NUMBERS = itertools.count()
+FILTER = {"regex": "cat", "filter_type": 10}
 ANYBODY = "200 200 200 200 200 200 200 200 200"
 #                                                 none anon regi trus mode admi shar dele flag
 ROWS = [
@@ -100,6 +142,42 @@ ROWS = [
     Row("DELETE /interrogate/status/{id}",       ANYBODY, prepare=alchemy_request),
     Row("POST /interrogate/pop",                 "400  403  200  200  200  200  401  403  403", ALCHEMY_POP | {"name": "newcomer"}),
     Row("POST /interrogate/submit",              "400  403  200  403  403  403  401  403  403", {"result": {"caption": "text"}}, prepare=form_job),
+    Row("GET /styles/image",                     ANYBODY),
+    Row("POST /styles/image",                    "400  403  403  200  200  200  401  403  403", IMAGE_STYLE),
+    Row("GET /styles/image/{style_id}",          ANYBODY, prepare=image_style),
+    Row("PATCH /styles/image/{style_id}",        "400  403  403  200  403  403  401  403  403", {"nsfw": True}, prepare=image_style),
+    Row("DELETE /styles/image/{style_id}",       "400  403  403  200  200  200  401  403  403", prepare=image_style),
+    Row("GET /styles/image_by_name/{style_name:path}", ANYBODY, prepare=image_style),
+    Row("GET /styles/text",                      ANYBODY),
+    Row("POST /styles/text",                     "400  403  403  200  200  200  401  403  403", TEXT_STYLE),
+    Row("GET /styles/text/{style_id}",           ANYBODY, prepare=text_style),
+    Row("PATCH /styles/text/{style_id}",         "400  403  403  200  403  403  401  403  403", {"nsfw": True}, prepare=text_style),
+    Row("DELETE /styles/text/{style_id}",        "400  403  403  200  200  200  401  403  403", prepare=text_style),
+    Row("GET /styles/text_by_name/{style_name:path}", ANYBODY, prepare=text_style),
+    Row("POST /styles/image/{style_id}/example", "400  403  403  200  200  200  401  403  403", EXAMPLE, prepare=image_style),
+    Row("PATCH /styles/image/{style_id}/example/{example_id}", "400  403  403  200  200  200  401  403  403", {"primary": False}, prepare=example),
+    Row("DELETE /styles/image/{style_id}/example/{example_id}", "400  403  403  200  200  200  401  403  403", prepare=example),
+    Row("GET /collections",                      ANYBODY),
+    Row("POST /collections",                     "400  403  200  200  200  200  401  403  200", {"name": "new"}, prepare=of_a_style),
+    Row("GET /collections/{collection_id}",      ANYBODY, prepare=collection),
+    Row("PATCH /collections/{collection_id}",    "400  403  403  200  403  403  401  403  403", {"public": False}, prepare=collection),
+    Row("DELETE /collections/{collection_id}",   "400  403  403  200  200  200  401  403  403", prepare=collection),
+    Row("GET /collection_by_name/{collection_name:path}", ANYBODY, prepare=collection),
+    Row("GET /filters",                          "400  403  403  403  200  200  401  403  403"),
+    Row("PUT /filters",                          "400  403  403  403  200  200  401  403  403", FILTER),
+    Row("POST /filters",                         "400  403  403  403  200  200  401  403  403", {"prompt": "a cat"}),
+    Row("GET /filters/regex",                    "400  403  403  403  200  200  401  403  403"),
+    Row("GET /filters/{filter_id}",              "400  403  403  403  200  200  401  403  403", prepare=prompt_filter),
+    Row("PATCH /filters/{filter_id}",            "400  403  403  403  200  200  401  403  403", {"replacement": "x"}, prepare=prompt_filter),
+    Row("DELETE /filters/{filter_id}",           "400  403  403  403  200  200  401  403  403", prepare=prompt_filter),
+    Row("GET /stats/img/totals",                 ANYBODY),
+    Row("GET /stats/img/models",                 ANYBODY),
+    Row("GET /stats/text/totals",                ANYBODY),
+    Row("GET /stats/text/models",                ANYBODY),
+    Row("GET /api",                              ANYBODY),
+    Row("HEAD /api",                             ANYBODY),
+    Row("GET /api/openapi.json",                 ANYBODY),
+    Row("GET /api/swagger.json",                 ANYBODY),
     Row("GET /users",                            ANYBODY),
     Row("GET /users/{user_id}",                  "200  200  200  200  200  200  401  200  200"),
     Row("PUT /users/{user_id}",                  "400  403  200  403  200  200  401  403  403", {"public_workers": True}),

@@ -17,7 +17,7 @@ from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.blobs.files import FileBlobs
 from hordenode.blobs.signing import UrlSigner
-from hordenode.coordinator import janitor, users
+from hordenode.coordinator import filters, janitor, statistics, users
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
@@ -30,6 +30,7 @@ from hordenode.store import ledger
 from hordenode.store import users as user_rows
 from hordenode.store.database import Database
 from hordenode.store.migrate import migrate
+from hordenode.store.statistics import prepare as prepare_telemetry
 from hordenode.store.tx import Statement, Tx
 
 ANONYMOUS = "0000000000"
@@ -111,12 +112,14 @@ async def open_horde(
     """A horde on `folder`; opening the same folder again continues it."""
     folder.mkdir(parents=True, exist_ok=True)
     migrate(folder / "hordenode.db")
+    prepare_telemetry(folder / "telemetry.db")
     clock, bus, line = ManualClock(now_ms), EventBus(), Line(fair=fair)
     forward: list[Any] = []
     metrics = Metrics()
     db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event), metrics=metrics)
     co = Coordinator(
         db=db,
+        telemetry=await Database.open(folder / "telemetry.db"),
         clock=clock,
         ids=SeededIds(seed),
         blobs=FileBlobs(folder / "blobs"),
@@ -135,11 +138,13 @@ async def open_horde(
     forward.append(co.announce)
     await janitor.give_back(co)
     await janitor.rebuild_line(co)
+    await statistics.load_sequence(co)
+    await filters.load_filters(co)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
         try:
             yield Horde(co, clock, bus, app, http, stopped)
         finally:
-            await db.close()
+            await co.close()
 
 
 IMAGE_REQUEST: dict[str, Any] = {

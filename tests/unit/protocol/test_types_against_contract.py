@@ -10,7 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hordenode.protocol import alchemy, common, image, sharedkeys, status, teams, text, users, workers
+from hordenode.protocol import (
+    alchemy,
+    common,
+    filters,
+    image,
+    sharedkeys,
+    statistics,
+    status,
+    styles,
+    teams,
+    text,
+    users,
+    workers,
+)
 from hordenode.protocol.decode import decode
 from hordenode.protocol.errors import ValidationFailed
 from hordenode.protocol.wire import Answer, Request
@@ -43,6 +56,19 @@ REQUESTS: dict[type[Request], str] = {
     sharedkeys.SharedKeyPatch: "SharedKeyPatch",
     teams.TeamInput: "TeamInput",
     teams.TeamPatch: "TeamPatch",
+    styles.ImageStyleInput: "ImageStyleInput",
+    styles.ImageStylePatch: "ImageStylePatch",
+    image.ImageStyleParams: "ImageStyleParams",
+    styles.TextStyleInput: "TextStyleInput",
+    styles.TextStylePatch: "TextStylePatch",
+    text.TextStyleParams: "TextStyleParams",
+    styles.StyleExampleInput: "StyleExampleInput",
+    styles.StyleExamplePatch: "StyleExamplePatch",
+    styles.CollectionInput: "CollectionInput",
+    styles.CollectionPatch: "CollectionPatch",
+    filters.FilterInput: "FilterInput",
+    filters.FilterPatch: "FilterPatch",
+    filters.FilterTest: "FilterTestInput",
 }
 ANSWERS: dict[type[msgspec.Struct], str] = {
     common.RequestAccepted: "RequestAsync",
@@ -87,6 +113,16 @@ ANSWERS: dict[type[msgspec.Struct], str] = {
     status.ActiveModel: "ActiveModel",
     status.Performance: "HordePerformance",
     status.Heartbeat: "Heartbeat",
+    styles.ImageStyle: "ImageStyle",
+    styles.TextStyle: "TextStyle",
+    styles.StyleExample: "StyleExample",
+    styles.StyleModified: "StyleModified",
+    styles.CollectionDetails: "Collection",
+    filters.FilterDetails: "FilterDetails",
+    filters.PromptSuspicion: "PromptSuspicion",
+    statistics.ImageTotals: "ImageStatsTotals",
+    statistics.TextTotals: "TextStatsTotals",
+    statistics.ModelTotals: "StatsModels",
 }
 EXTENSION = {"hordenode"}  # ours, absent unless a request uses it
 BOTH = [*REQUESTS.items(), *ANSWERS.items()]
@@ -166,6 +202,15 @@ GOOD: dict[type[Request], dict[str, Any]] = {
     sharedkeys.SharedKeyPatch: {"kudos": 5, "name": "mine"},
     teams.TeamInput: {"name": "red", "info": "those in red"},
     teams.TeamPatch: {"name": "red", "info": "those in red"},
+    styles.ImageStyleInput: {
+        "name": "n",
+        "models": ["m"],
+        "tags": ["t"],
+        "params": {"steps": 5, "loras": [{"name": "x"}]},
+    },
+    styles.TextStylePatch: {"models": ["m"], "tags": ["t"], "params": {"temperature": 1.0}},
+    styles.CollectionInput: {"name": "n", "styles": ["s"]},
+    filters.FilterInput: {"regex": "r", "filter_type": 10},
 }
 JUNK: list[Any] = [
     *(None, True, False, "", "a", "ab", "abc", "x" * 2000, [], {}, [None], [1], ["a"], ["GFPGAN", "GFPGAN"], [{}]),
