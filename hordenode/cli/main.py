@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("hordenode.cli.up", "up", "Run a node: a private horde that serves the AI Horde v2 API."),
     "generate": ("hordenode.cli.generate", "generate", "Make a picture or a text."),
     "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
+    "worker": ("hordenode.cli.worker", "worker", "Work for a horde on another machine."),
     "models": ("hordenode.cli.models", "models", "Models that this node can run."),
     "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
     "doctor": ("hordenode.cli.doctor", "doctor", "Check this machine: engine, memory, data directory, port."),
