@@ -28,7 +28,7 @@ from hordenode.blobs.signing import UrlSigner
 from hordenode.catalog import Catalog, load_catalog
 from hordenode.client.guard import Guard, NotANetwork, parse_networks
 from hordenode.config import ConfigError, OutgoingSettings, Settings
-from hordenode.coordinator import janitor, users
+from hordenode.coordinator import house, janitor, users
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
@@ -107,6 +107,7 @@ class Node:
         await ensure_owner(self.coordinator, self.owner_key_file)
         await janitor.give_back(self.coordinator)
         await janitor.rebuild_line(self.coordinator)
+        await house.refresh(self.coordinator)
         self.app = Router(ROUTES, self.coordinator, self._api_settings())
         self.local = LocalHorde(self.coordinator, OWNER_ID, AGENT)
         self._generator = Generator(self.local, self.bus)
@@ -197,6 +198,7 @@ class Node:
             Periodic("stale jobs", 15, lambda: janitor.sweep_stale(co)),
             Periodic("expired requests", 60, lambda: janitor.sweep_expired(co)),
             Periodic("expired files", 600, lambda: janitor.sweep_blobs(co)),
+            Periodic("changes by other programs", 2, lambda: janitor.notice_changes(co)),
             Periodic("worker presence", 30, lambda: janitor.save_presence(co)),
         ]
 
@@ -302,6 +304,7 @@ async def open_coordinator(
             anonymous=settings.horde.anonymous,
             kudos=settings.horde.kudos,
             max_upload=settings.server.max_body_mb * 2**20,
+            documents=data_dir / "documents",
         ),
         guard=make_guard(settings.outgoing),
         line=line,

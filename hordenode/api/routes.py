@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hordenode.api.handlers import blobs, generate, interrogate, kudos, people, status
+from hordenode.api.handlers import blobs, generate, house, interrogate, kudos, people, status
 from hordenode.api.route import Auth, RawRoute, Route
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
@@ -12,8 +12,20 @@ from hordenode.protocol.alchemy import (
     AlchemyStatus,
     AlchemySubmit,
 )
-from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
-from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SimpleAnswer, SubmitAnswer
+from hordenode.protocol.house import (
+    AddressRequest,
+    Document,
+    DocumentQuery,
+    HordeModes,
+    HordeModesChanged,
+    IPTimeout,
+    IPTimeoutRequest,
+    ModesRequest,
+    NewsPiece,
+    WorkerBlockRequest,
+)
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit, RatingsRequest
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
 from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
@@ -23,6 +35,7 @@ from hordenode.protocol.workers import WorkerDetails, WorkersQuery
 V2 = "/api/v2"
 NODE = "/api/node/v1"
 KEY = Auth.KEY
+WORKER_ADDRESS = f"{V2}/operations/block_worker_ipaddr/{{worker_id}}"
 ACCEPTED = (RequestAccepted, DryRunAnswer)
 
 ROUTES: tuple[Route | RawRoute, ...] = (
@@ -32,6 +45,7 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("DELETE", f"{V2}/generate/status/{{id}}", generate.cancel_image, answers=(ImageStatus,)),
     Route("POST", f"{V2}/generate/pop", generate.pop_image, body=ImagePop, auth=KEY, answers=(ImageJob,)),
     Route("POST", f"{V2}/generate/submit", generate.submit_image_job, body=ImageSubmit, auth=KEY, answers=(SubmitAnswer,)),
+    Route("POST", f"{V2}/generate/rate/{{id}}", generate.rate_images, body=RatingsRequest, answers=(SubmitAnswer,)),
     Route("POST", f"{V2}/generate/text/async", generate.submit_text, body=TextRequest, auth=KEY, status=202, answers=ACCEPTED),
     Route("GET", f"{V2}/generate/text/status/{{id}}", generate.text_status, answers=(TextStatus,)),
     Route("DELETE", f"{V2}/generate/text/status/{{id}}", generate.cancel_text, answers=(TextStatus,)),
@@ -49,11 +63,25 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("POST", f"{V2}/kudos/transfer", kudos.transfer, body=KudosRequest, auth=KEY, answers=(KudosTransferred,)),
     Route("POST", f"{V2}/kudos/award", kudos.award, body=KudosRequest, auth=KEY, answers=(KudosAwarded,)),
     Route("GET", f"{NODE}/kudos", kudos.page, query=LedgerQuery, auth=KEY, answers=(LedgerPage,)),
+    Route("GET", f"{V2}/status/modes", house.modes, answers=(HordeModes,)),
+    Route("PUT", f"{V2}/status/modes", house.set_modes, body=ModesRequest, auth=KEY, answers=(HordeModesChanged,)),
+    Route("GET", f"{V2}/status/news", house.news, answers=(list[NewsPiece],)),
+    Route("GET", f"{V2}/operations/ipaddr", house.list_timeouts, auth=KEY, answers=(list[IPTimeout],)),
+    Route("POST", f"{V2}/operations/ipaddr", house.add_timeout, body=IPTimeoutRequest, auth=KEY, answers=(SimpleAnswer,)),
+    Route("DELETE", f"{V2}/operations/ipaddr", house.remove_timeout, body=AddressRequest, auth=KEY, answers=(SimpleAnswer,)),
+    Route("GET", f"{V2}/operations/ipaddr/{{ipaddr:path}}", house.timeouts_of, auth=KEY, answers=(list[IPTimeout],)),
+    Route("PUT", WORKER_ADDRESS, house.block_worker, body=WorkerBlockRequest, auth=KEY, answers=(SimpleAnswer,)),
+    Route("DELETE", WORKER_ADDRESS, house.unblock_worker, auth=KEY, answers=(SimpleAnswer,)),
+    Route("GET", f"{V2}/documents/terms", house.document("terms"), query=DocumentQuery, answers=(Document,)),
+    Route("GET", f"{V2}/documents/privacy", house.document("privacy"), query=DocumentQuery, answers=(Document,)),
+    Route("GET", f"{V2}/documents/sponsors", house.document("sponsors"), query=DocumentQuery, answers=(Document,)),
     Route("GET", f"{V2}/status/heartbeat", status.heartbeat, answers=(Heartbeat,)),
     Route("GET", f"{V2}/status/performance", status.performance, answers=(Performance,)),
     Route("GET", f"{V2}/status/models", status.models, query=ModelsQuery, answers=(list[ActiveModel],)),
     Route("GET", f"{V2}/status/models/{{model_name:path}}", status.model, answers=(list[ActiveModel],)),
     Route("GET", "/.well-known/serviceinfo", status.serviceinfo),
+    RawRoute("GET", "/terms", house.page("terms")),
+    RawRoute("GET", "/privacy", house.page("privacy")),
     RawRoute("PUT", "/blobs/{bucket}/{key}", blobs.upload),
     RawRoute("GET", "/blobs/{bucket}/{key}", blobs.download),
     RawRoute("HEAD", "/blobs/{bucket}/{key}", blobs.download),

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hordenode.blobs.base import BlobStore
 from hordenode.blobs.signing import UrlSigner
@@ -18,6 +19,7 @@ from hordenode.coordinator.specs import Specs
 from hordenode.coordinator.verdicts import Verdicts
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
+from hordenode.domain.house import House
 from hordenode.ops.clock import Clock
 from hordenode.ops.ids import Ids
 from hordenode.protocol.common import UNKNOWN_AGENT
@@ -53,6 +55,7 @@ class Rules:
     anonymous: bool = True
     kudos: bool = True
     max_upload: int = 20 * 2**20
+    documents: Path | None = None  # where the owner's own texts are
 
 
 class Turns:
@@ -81,6 +84,7 @@ class Coordinator:
     text_sizes: dict[str, float]
     rules: Rules = field(default_factory=Rules)
     guard: Guard = field(default_factory=Guard)
+    house: House = field(default_factory=House)
     presence: Presence = field(default_factory=Presence)
     line: Line = field(default_factory=Line)
     verdicts: Verdicts = field(default_factory=Verdicts)
@@ -120,6 +124,15 @@ class Coordinator:
         return user
 
     def check_open(self) -> None:
-        """Refuses new requests while the node stops."""
+        """Refuses new requests while the node stops, or the horde is in maintenance."""
         if self.stopping:
             raise PlainError(503, "This node is shutting down. Try again in a moment.", retry_after=5)
+        if self.house.modes.maintenance:
+            raise HordeError("MaintenanceMode")
+
+    def check_address(self, caller: Caller) -> None:
+        """Refuses requests and pops from an address in timeout (contract 19)."""
+        if self.house.timeouts and not caller.in_process:
+            left = self.house.timeouts.seconds_left(caller.address, self.clock.now_ms())
+            if left:
+                raise HordeError("TimeoutIP", seconds=left)

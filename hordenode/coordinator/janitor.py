@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hordenode.coordinator import files, sources
+from hordenode.coordinator import files, house, sources
 from hordenode.coordinator.changes import advance
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import LaneServed, LineMoved
@@ -90,6 +90,14 @@ async def save_presence(co: Coordinator) -> None:
     for present, (_, seen_ms, seconds, _) in zip(changed, rows, strict=True):
         present.saved_ms = seen_ms
         present.uptime_ms -= seconds * 1000
+
+
+async def notice_changes(co: Coordinator) -> bool:
+    """Read again what is kept in memory of the store when another program, such as the command line, wrote to it."""
+    if not await co.db.changed_outside():
+        return False
+    await house.refresh(co)
+    return True
 
 
 async def give_back(co: Coordinator) -> int:

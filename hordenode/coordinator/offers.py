@@ -67,10 +67,11 @@ def admit(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Admi
         raise HordeError("AnonForbiddenWorker")
     name = clean_name(pop.name)
     worker = workers.by_name(tx, name)
+    if worker is not None and worker.kind != kind:
+        raise HordeError("PolymorphicNameConflict", name=name)
+    co.check_address(caller)
     if worker is None:
         worker = _register(tx, co, caller, owner, kind, pop)
-    elif worker.kind != kind:
-        raise HordeError("PolymorphicNameConflict", name=name)
     elif worker.user_id != owner.id:
         raise HordeError("WrongCredentials", what=f"the worker name '{name}'")
     else:
@@ -140,8 +141,10 @@ def _facts(co: Coordinator, owner: User, worker: Worker) -> WorkerFacts:
 
 
 def _register(tx: Tx, co: Coordinator, caller: Caller, owner: User, kind: Kind, pop: Pop) -> Worker:
-    allowed = max_workers(owner)
-    if workers.count_of_user(tx, owner.id) >= allowed:
+    allowed, count = max_workers(owner), workers.count_of_user(tx, owner.id)
+    if co.house.modes.invite_only and count >= owner.worker_invited and not caller.in_process:
+        raise HordeError("WorkerInviteOnly")
+    if count >= allowed:
         raise HordeError("TooManyWorkersTrusted" if owner.trusted else "TooManyWorkers", limit=allowed)
     now = co.clock.now_ms()
     worker = Worker(

@@ -84,7 +84,7 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     co.specs.learn(wp.id, ask.spec)
     served = co.presence.can_serve(ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
     estimate = kudos.kudos(price * ask.spec.n)
-    if served:
+    if served or co.house.modes.raid:  # who attacks is not told what it could serve itself (contract 3.3)
         return RequestAccepted(id=wp.id, kudos=estimate)
     warning = (Warning_(code="NoAvailableWorker", message=NOBODY),)
     return RequestAccepted(
@@ -105,6 +105,7 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
             raise HordeError("WorkerNotFound", id=worker_id)
     validation.check_batching(user, spec.n, ask.disable_batching)
     validation.check_concurrency(user, queue.user_waiting(tx, ask.kind, user.id), spec.n)
+    co.check_address(caller)
     if isinstance(spec, ImageSpec):
         validation.check_image(spec, user, co.baselines)
     else:

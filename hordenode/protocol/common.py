@@ -131,3 +131,9 @@ class JobSourceImage(Answer, frozen=True, kw_only=True):
 
     image: str
     strength: float
+
+
+class SimpleAnswer(Answer, frozen=True, kw_only=True):
+    """It is done."""
+
+    message: Literal["OK"] = "OK"

@@ -38,6 +38,10 @@ OF_USER = statement(
     " ORDER BY created_ms",
 )
 WAITING = statement("requests.waiting", f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE n > 0")
+SOME_WAITING = statement(
+    "requests.some_waiting",
+    f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE n > 0 AND kind = :kind LIMIT :limit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +111,8 @@ def open_of_user(tx: Tx, user_id: int) -> list[tuple[str, Kind]]:
 def waiting(tx: Tx) -> list[WaitingPrompt]:
     """All requests with jobs to hand out: for building the line at start."""
     return [_waiting_prompt(row) for row in tx.all(WAITING)]
+
+
+def some_waiting(tx: Tx, kind: Kind, limit: int) -> list[WaitingPrompt]:
+    """Some of the requests of a kind with jobs to hand out."""
+    return [_waiting_prompt(row) for row in tx.all(SOME_WAITING, kind=kind, limit=limit)]

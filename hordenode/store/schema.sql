@@ -326,6 +326,18 @@ CREATE TABLE blobs (
 ) WITHOUT ROWID;
 CREATE INDEX blobs_expiry ON blobs (expires_ms);
 
+-- What the owner has switched for the whole horde (domain/house.py).
+CREATE TABLE modes (
+    name     TEXT    PRIMARY KEY,
+    enabled  INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Addresses and CIDR blocks that may neither ask nor pop until then.
+CREATE TABLE ip_timeouts (
+    network   TEXT    PRIMARY KEY,
+    until_ms  INTEGER NOT NULL
+) WITHOUT ROWID;
+
 INSERT INTO accounts (id, balance) VALUES (-1, 0), (-2, 0), (-3, 0), (-4, 0), (-5, 0);
 INSERT INTO users (id, name, created_ms, active_ms, concurrency, public_workers) VALUES (0, 'Anonymous', 0, 0, 500, 1);
 INSERT INTO accounts (id, balance) VALUES (0, 0);

@@ -22,7 +22,8 @@ HOT = [
     for name in STATEMENTS
     if name.split(".")[0]
     in {"users", "ledger", "workers", "jobs", "requests", "queue", "blobs", "transfers", "alchemy"}
-    and name not in {"workers.all", "requests.waiting", "queue.lanes", "ledger.sum", "jobs.in_process"}
+    and name
+    not in {"workers.all", "requests.waiting", "queue.lanes", "ledger.sum", "jobs.in_process", "requests.some_waiting"}
     and name not in {"users.by_kudos", "users.by_age", "alchemy.all_open_forms"}
 ]
 

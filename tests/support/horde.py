@@ -17,7 +17,7 @@ from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.blobs.files import FileBlobs
 from hordenode.blobs.signing import UrlSigner
-from hordenode.coordinator import janitor, users
+from hordenode.coordinator import house, janitor, users
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
@@ -118,6 +118,7 @@ async def open_horde(folder: Path, *, fair: bool = True, seed: int = 0, **rules:
     forward.append(Publisher(line, co.doorbell, bus.publish, stopped.append))
     await janitor.give_back(co)
     await janitor.rebuild_line(co)
+    await house.refresh(co)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
         try:
             yield Horde(co, clock, bus, app, http, stopped)

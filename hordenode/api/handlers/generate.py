@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hordenode.api.handlers import caller_of, horde
 from hordenode.api.route import Call, Reply
-from hordenode.coordinator import pops, requests, submits
+from hordenode.coordinator import house, pops, ratings, requests, submits
 from hordenode.domain.entities import Kind
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError
-from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit, RatingsRequest
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
 
 PLACEHOLDER_AGENT = "My-Project:v0.0.1:My-Contact"
@@ -29,6 +29,7 @@ def _accepted(answer: RequestAccepted | DryRunAnswer) -> Reply:
 
 
 async def check_image(call: Call, _: None) -> RequestCheck:
+    house.check_poller(horde(call), call.client_ip, call.client_agent)
     return await requests.check(horde(call), call.path_params["id"], Kind.IMAGE)
 
 
@@ -62,3 +63,7 @@ async def submit_image_job(call: Call, body: ImageSubmit) -> SubmitAnswer:
 
 async def submit_text_job(call: Call, body: TextSubmit) -> SubmitAnswer:
     return await submits.submit_text(horde(call), caller_of(call), body)
+
+
+async def rate_images(call: Call, _: RatingsRequest) -> SubmitAnswer:
+    return await ratings.rate(horde(call), call.path_params["id"])
