@@ -33,6 +33,7 @@ from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
+from hordenode.coordinator.webhooks import WebhookSender
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import OWNER_ID, User
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
@@ -113,6 +114,7 @@ class Node:
         self._generator = Generator(self.local, self.bus)
         for task in self._periodic_tasks():
             self._supervisor.periodic(task)
+        self._supervisor.service("webhooks", WebhookSender(self.coordinator).run())
         if self.settings.engine.enabled:
             await self._start_engine()
 

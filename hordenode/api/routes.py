@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hordenode.api.handlers import blobs, generate, house, interrogate, kudos, people, status
+from hordenode.api.handlers import blobs, generate, house, interrogate, kudos, people, status, webhooks
 from hordenode.api.route import Auth, RawRoute, Route
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
@@ -30,6 +30,7 @@ from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferre
 from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
 from hordenode.protocol.users import UserDetails
+from hordenode.protocol.webhooks import WebhookSecret
 from hordenode.protocol.workers import WorkerDetails, WorkersQuery
 
 V2 = "/api/v2"
@@ -63,6 +64,7 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("POST", f"{V2}/kudos/transfer", kudos.transfer, body=KudosRequest, auth=KEY, answers=(KudosTransferred,)),
     Route("POST", f"{V2}/kudos/award", kudos.award, body=KudosRequest, auth=KEY, answers=(KudosAwarded,)),
     Route("GET", f"{NODE}/kudos", kudos.page, query=LedgerQuery, auth=KEY, answers=(LedgerPage,)),
+    Route("GET", f"{NODE}/webhooks", webhooks.secret, auth=KEY, answers=(WebhookSecret,)),
     Route("GET", f"{V2}/status/modes", house.modes, answers=(HordeModes,)),
     Route("PUT", f"{V2}/status/modes", house.set_modes, body=ModesRequest, auth=KEY, answers=(HordeModesChanged,)),
     Route("GET", f"{V2}/status/news", house.news, answers=(list[NewsPiece],)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -17,7 +18,7 @@ from hordenode.domain import kudos, lifecycle, validation
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
 from hordenode.domain.needs import needs_of
-from hordenode.domain.spec import GenerationSpec, ImageSpec
+from hordenode.domain.spec import GenerationSpec, ImageSpec, TextSpec, WebhookTarget
 from hordenode.ops.events import RequestQueued
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, Warning_
 from hordenode.protocol.errors import HordeError
@@ -26,13 +27,15 @@ from hordenode.protocol.text import TextRequest, TextStatus
 from hordenode.store import jobs, ledger, queue, requests, users, workers
 from hordenode.store.tx import Tx
 
+S = TypeVar("S", ImageSpec, TextSpec)
+
 NOBODY = "No worker can serve this request now. It waits until one can, or expires."
 
 
 async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> RequestAccepted | DryRunAnswer:
     """POST /generate/async. Raises what contract 3.1 lists, in its order."""
     offered = co.presence.offers_model(Kind.IMAGE, intake.DEFAULT_MODEL, co.clock.now_ms())
-    spec = intake.image_spec(body, default_model_offered=offered)
+    spec = _with_webhook(intake.image_spec(body, default_model_offered=offered), caller, body.webhook or None)
     check_start(co, body.webhook or None)
     if body.style is not UNSET:
         raise HordeError("StyleNotFound", name=body.style)
@@ -50,7 +53,8 @@ async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> Req
     check_start(co, body.webhook or None)
     if body.style is not UNSET:
         raise HordeError("StyleNotFound", name=body.style)
-    ask = _Ask(Kind.TEXT, intake.text_spec(body), bool(body.proxied_account), body.disable_batching, body.dry_run)
+    spec = _with_webhook(intake.text_spec(body), caller, body.webhook or None)
+    ask = _Ask(Kind.TEXT, spec, bool(body.proxied_account), body.disable_batching, body.dry_run)
     return await _submit(co, caller, replace(ask, extra_images=len(body.extra_source_images)))
 
 
@@ -71,6 +75,15 @@ def check_start(co: Coordinator, webhook: str | None) -> None:
     co.check_open()
     if webhook is not None and not webhook.startswith("https://"):
         raise HordeError("BadRequest", reason="The webhook must start with https://.")
+
+
+def webhook_target(caller: Caller, url: str | None) -> WebhookTarget | None:
+    """Where the results of a request are told to, if its sender wants that."""
+    return None if url is None else WebhookTarget(url, caller.base_url)
+
+
+def _with_webhook(spec: S, caller: Caller, url: str | None) -> S:
+    return spec if url is None else replace(spec, webhook=webhook_target(caller, url))
 
 
 async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted | DryRunAnswer:

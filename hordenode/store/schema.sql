@@ -326,6 +326,17 @@ CREATE TABLE blobs (
 ) WITHOUT ROWID;
 CREATE INDEX blobs_expiry ON blobs (expires_ms);
 
+-- Calls that are owed for delivered jobs (coordinator/webhooks.py). base_url: the address by which the requester came.
+CREATE TABLE webhooks (
+    job_id    TEXT    PRIMARY KEY,
+    user_id   INTEGER NOT NULL,
+    url       TEXT    NOT NULL,
+    base_url  TEXT    NOT NULL,
+    next_ms   INTEGER NOT NULL,
+    tries     INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX webhooks_due ON webhooks (next_ms);
+
 -- What the owner has switched for the whole horde (domain/house.py).
 CREATE TABLE modes (
     name     TEXT    PRIMARY KEY,

@@ -13,7 +13,17 @@ import pytest
 from hordenode.coordinator import janitor
 from tests.support.aio import run
 from tests.support.contract import checked, refused
-from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST, Horde, open_horde
+from tests.support.horde import (
+    ALCHEMY_POP,
+    ALCHEMY_REQUEST,
+    ANONYMOUS,
+    IMAGE_POP,
+    IMAGE_REQUEST,
+    TEXT_POP,
+    TEXT_REQUEST,
+    Horde,
+    open_horde,
+)
 from tests.support.invariants import broken_rules
 
 MODES, SET_MODES = "GET /status/modes", "PUT /status/modes"
@@ -107,6 +117,7 @@ def test_maintenance_takes_no_requests_and_ends_what_waits_of_pictures(tmp_path:
         await checked(s.horde, SET_MODES, 200, {"maintenance_mode": True}, key=s.admin)
         await refused(s.horde, "POST /generate/async", "MaintenanceMode", IMAGE_REQUEST, key=ANONYMOUS)
         await refused(s.horde, "POST /generate/text/async", "MaintenanceMode", TEXT_REQUEST, key=ANONYMOUS)
+        await refused(s.horde, "POST /interrogate/async", "MaintenanceMode", ALCHEMY_REQUEST, key=ANONYMOUS)
         check = await s.horde.ok("GET", f"/generate/check/{picture['id']}")
         assert (check["waiting"], check["processing"], check["done"]) == (0, 1, False)
         assert (await s.horde.ok("GET", f"/generate/check/{other['id']}"))["done"] is True
@@ -165,8 +176,10 @@ def test_an_address_in_timeout_neither_asks_nor_pops(tmp_path: Path) -> None:
         message = await refused(s.horde, "POST /generate/async", "TimeoutIP", IMAGE_REQUEST, key=ANONYMOUS)
         assert "3600 more seconds" in message
         await refused(s.horde, "POST /generate/text/async", "TimeoutIP", TEXT_REQUEST, key=ANONYMOUS)
+        await refused(s.horde, "POST /interrogate/async", "TimeoutIP", ALCHEMY_REQUEST, key=ANONYMOUS)
         await refused(s.horde, "POST /generate/pop", "TimeoutIP", IMAGE_POP, key=s.somebody)
         await refused(s.horde, "POST /generate/text/pop", "TimeoutIP", TEXT_POP, key=s.somebody)
+        await refused(s.horde, "POST /interrogate/pop", "TimeoutIP", ALCHEMY_POP, key=s.somebody)
         check, known = "GET /generate/check/{id}", {"Client-Agent": "mine:1:me"}
         await refused(s.horde, check, "Forbidden", id=accepted["id"])
         await checked(s.horde, check, 200, id=accepted["id"], headers=known)
