@@ -176,7 +176,6 @@ def test_an_address_in_timeout_neither_asks_nor_pops(tmp_path: Path) -> None:
         message = await refused(s.horde, "POST /generate/async", "TimeoutIP", IMAGE_REQUEST, key=ANONYMOUS)
         assert "3600 more seconds" in message
         await refused(s.horde, "POST /generate/text/async", "TimeoutIP", TEXT_REQUEST, key=ANONYMOUS)
-        await refused(s.horde, "POST /interrogate/async", "TimeoutIP", ALCHEMY_REQUEST, key=ANONYMOUS)
         await refused(s.horde, "POST /generate/pop", "TimeoutIP", IMAGE_POP, key=s.somebody)
         await refused(s.horde, "POST /generate/text/pop", "TimeoutIP", TEXT_POP, key=s.somebody)
         await refused(s.horde, "POST /interrogate/pop", "TimeoutIP", ALCHEMY_POP, key=s.somebody)
