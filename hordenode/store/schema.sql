@@ -179,7 +179,8 @@ CREATE TABLE workers (
     kudos_uptime         INTEGER NOT NULL DEFAULT 0,
     team_id              TEXT    REFERENCES teams (id) ON DELETE SET NULL,
     hour_aborted         INTEGER NOT NULL DEFAULT 0,
-    hour_ms              INTEGER NOT NULL DEFAULT 0
+    hour_ms              INTEGER NOT NULL DEFAULT 0,
+    unpaid_s             INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX workers_by_user ON workers (user_id);
 CREATE INDEX workers_by_team ON workers (team_id) WHERE team_id IS NOT NULL;
