@@ -93,11 +93,13 @@ class Horde:
 
 
 @asynccontextmanager
-async def open_horde(folder: Path, *, fair: bool = True, seed: int = 0, **rules: Any) -> AsyncIterator[Horde]:
-    """A horde on `folder`; opening the same folder again continues it."""
+async def open_horde(
+    folder: Path, *, fair: bool = True, seed: int = 0, clock: ManualClock | None = None, **rules: Any
+) -> AsyncIterator[Horde]:
+    """A horde on `folder`; opening the same folder again (with its clock) continues it."""
     folder.mkdir(parents=True, exist_ok=True)
     migrate(folder / "hordenode.db")
-    clock, bus, line = ManualClock(), EventBus(), Line(fair=fair)
+    clock, bus, line = clock or ManualClock(), EventBus(), Line(fair=fair)
     forward: list[Any] = []
     db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event))
     co = Coordinator(

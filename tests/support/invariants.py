@@ -12,6 +12,18 @@ RULES: dict[str, str] = {
         SELECT a.id, a.balance FROM accounts a WHERE a.balance <>
             (SELECT coalesce(sum(amount), 0) FROM ledger WHERE target = a.id)
           - (SELECT coalesce(sum(amount), 0) FROM ledger WHERE source = a.id)""",
+    "each line concerns one user": """
+        SELECT id FROM ledger WHERE user_id IS NULL OR NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = user_id)
+            OR (source >= 0 AND source <> user_id) OR (target >= 0 AND target <> user_id)""",
+    "what is held back is what its users have coming": """
+        SELECT a.balance FROM accounts a WHERE a.id = -5
+           AND a.balance <> (SELECT coalesce(sum(evaluating), 0) FROM user_kudos)""",
+    "what passes through does not stay": "SELECT balance FROM accounts WHERE id = -4 AND balance <> 0",
+    "a balance is made of its details and its lifts to the floor": """
+        SELECT a.id, a.balance FROM accounts a LEFT JOIN user_kudos k ON k.user_id = a.id
+        WHERE a.id >= 0 AND EXISTS (SELECT 1 FROM users u WHERE u.id = a.id) AND a.balance <>
+            coalesce(k.accumulated + k.gifted + k.donated + k.admin + k.received + k.recurring + k.awarded + k.styled, 0)
+          + (SELECT coalesce(sum(amount), 0) FROM ledger WHERE target = a.id AND reason = 'floor')""",
     "no balance is below its floor": """
         SELECT a.id, a.balance FROM accounts a JOIN users u ON u.id = a.id
         WHERE a.balance < -50000 OR (u.id > 0 AND a.balance < 0)""",
@@ -24,6 +36,8 @@ RULES: dict[str, str] = {
     "waiting + processing + finished = jobs": """
         SELECT id, n, processing, finished, jobs FROM waiting_prompts
         WHERE faulted = 0 AND n + processing + finished <> jobs""",
+    "a request that was given up has no more than was asked": """
+        SELECT id FROM waiting_prompts WHERE n + processing + finished > jobs""",
     "nothing is done more often than asked": "SELECT id FROM waiting_prompts WHERE finished > jobs",
     "a request that was given up or cancelled waits for nothing": """
         SELECT id FROM waiting_prompts WHERE (faulted = 1 OR cancelled = 1) AND n > 0""",
