@@ -21,12 +21,13 @@ from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.catalog import load_catalog
 from hordenode.config import Settings
-from hordenode.coordinator import filters, janitor, retention, statistics, users, watch
+from hordenode.coordinator import filters, house, janitor, retention, statistics, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
 from hordenode.coordinator.monthly import pay_monthly
 from hordenode.coordinator.trust import trust_proven
+from hordenode.coordinator.webhooks import WebhookSender
 from hordenode.crew import LOCAL_PRIORITY, Contributed, Crew, make_workers
 from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
@@ -95,12 +96,14 @@ class Node:
         await janitor.rebuild_line(self.coordinator)
         await statistics.load_sequence(self.coordinator)
         await filters.load_filters(self.coordinator)
+        await house.refresh(self.coordinator)
         self.app = Router(ROUTES, self.coordinator, self._api_settings(), self.coordinator.metrics)
         self.local = LocalHorde(self.coordinator, OWNER_ID, AGENT)
         self._generator = Generator(self.local, self.bus)
         instruments.attach(self.coordinator, self._supervisor, self.data_dir / DATABASE)
         for task in self._periodic_tasks():
             self._supervisor.periodic(task)
+        self._supervisor.service("webhooks", WebhookSender(self.coordinator).run())
         if self.settings.engine.enabled:
             await self._start_engine()
 
@@ -211,6 +214,7 @@ class Node:
             Periodic("expired files", 600, lambda: janitor.sweep_blobs(co)),
             Periodic("statistics", 10, lambda: statistics.count_deliveries(co)),
             Periodic("old statistics", 600, lambda: statistics.prune_slices(co)),
+            Periodic("changes by other programs", 2, lambda: janitor.notice_changes(co)),
             Periodic("worker presence", 30, lambda: janitor.save_presence(co)),
             Periodic("last use of keys", 30, lambda: janitor.save_activity(co)),
             Periodic("monthly kudos", 3600, lambda: pay_monthly(co)),

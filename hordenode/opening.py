@@ -90,6 +90,7 @@ def make_rules(settings: Settings) -> Rules:
     """What the owner decides about the coordinator."""
     return Rules(
         fair=settings.queue.order == "fair",
+        documents=settings.data_dir / "documents",
         anonymous=settings.server.anonymous,
         registration=settings.server.registration,
         refused_words=settings.horde.refused_words,

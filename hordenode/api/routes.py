@@ -11,6 +11,7 @@ from hordenode.api.handlers import (
     events,
     filters,
     generate,
+    house,
     interrogate,
     kudos,
     messages,
@@ -21,6 +22,7 @@ from hordenode.api.handlers import (
     status,
     styles,
     teams,
+    webhooks,
 )
 from hordenode.api.route import Auth, RawRoute, Route
 from hordenode.domain.entities import Kind
@@ -51,7 +53,19 @@ from hordenode.protocol.filters import (
     FilterTest,
     PromptSuspicion,
 )
-from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.house import (
+    AddressRequest,
+    Document,
+    DocumentQuery,
+    HordeModes,
+    HordeModesChanged,
+    IPTimeout,
+    IPTimeoutRequest,
+    ModesRequest,
+    NewsPiece,
+    WorkerBlockRequest,
+)
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit, RatingsRequest
 from hordenode.protocol.keys import Account, InvitationMade, KeyDetails, KeyMade, NewAccount, NewInvitation, NewKey
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
 from hordenode.protocol.sharedkeys import SharedKeyDetails, SharedKeyInput, SharedKeyPatch
@@ -76,6 +90,7 @@ from hordenode.protocol.styles import (
 from hordenode.protocol.teams import TeamDeleted, TeamDetails, TeamInput, TeamModified, TeamPatch
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
 from hordenode.protocol.users import UserDetails, UserListItem, UserModified, UserModify, UsersQuery
+from hordenode.protocol.webhooks import WebhookSecret
 from hordenode.protocol.workers import (
     WorkerDeleted,
     WorkerDetails,
@@ -91,6 +106,7 @@ V2 = "/api/v2"
 NODE = "/api/node/v1"  # what v2 cannot carry (ARCHITECTURE 3.14)
 KEY = Auth.KEY
 IMAGE, TEXT = Kind.IMAGE, Kind.TEXT
+WORKER_ADDRESS = f"{V2}/operations/block_worker_ipaddr/{{worker_id}}"
 ACCEPTED = (RequestAccepted, DryRunAnswer)
 
 ROUTES: tuple[Route | RawRoute, ...] = (
@@ -100,6 +116,7 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("DELETE", f"{V2}/generate/status/{{id}}", generate.cancel_image, answers=(ImageStatus,)),
     Route("POST", f"{V2}/generate/pop", generate.pop_image, body=ImagePop, query=WaitQuery, auth=KEY, answers=(ImageJob,)),
     Route("POST", f"{V2}/generate/submit", generate.submit_image_job, body=ImageSubmit, auth=KEY, answers=(SubmitAnswer,)),
+    Route("POST", f"{V2}/generate/rate/{{id}}", generate.rate_images, body=RatingsRequest, answers=(SubmitAnswer,)),
     Route("POST", f"{V2}/generate/text/async", generate.submit_text, body=TextRequest, auth=KEY, status=202, answers=ACCEPTED),
     Route("GET", f"{V2}/generate/text/status/{{id}}", generate.text_status, query=WaitQuery, answers=(TextStatus,)),
     Route("DELETE", f"{V2}/generate/text/status/{{id}}", generate.cancel_text, answers=(TextStatus,)),
@@ -162,6 +179,19 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("POST", f"{NODE}/keys", accounts.create_key, body=NewKey, auth=KEY, answers=(KeyMade,)),
     Route("DELETE", f"{NODE}/keys/{{name}}", accounts.revoke_key, auth=KEY, answers=(SimpleAnswer,)),
     Route("GET", f"{NODE}/kudos", kudos.page, query=LedgerQuery, auth=KEY, answers=(LedgerPage,)),
+    Route("GET", f"{NODE}/webhooks", webhooks.secret, auth=KEY, answers=(WebhookSecret,)),
+    Route("GET", f"{V2}/status/modes", house.modes, answers=(HordeModes,)),
+    Route("PUT", f"{V2}/status/modes", house.set_modes, body=ModesRequest, auth=KEY, answers=(HordeModesChanged,)),
+    Route("GET", f"{V2}/status/news", house.news, answers=(list[NewsPiece],)),
+    Route("GET", f"{V2}/operations/ipaddr", house.list_timeouts, auth=KEY, answers=(list[IPTimeout],)),
+    Route("POST", f"{V2}/operations/ipaddr", house.add_timeout, body=IPTimeoutRequest, auth=KEY, answers=(SimpleAnswer,)),
+    Route("DELETE", f"{V2}/operations/ipaddr", house.remove_timeout, body=AddressRequest, auth=KEY, answers=(SimpleAnswer,)),
+    Route("GET", f"{V2}/operations/ipaddr/{{ipaddr:path}}", house.timeouts_of, auth=KEY, answers=(list[IPTimeout],)),
+    Route("PUT", WORKER_ADDRESS, house.block_worker, body=WorkerBlockRequest, auth=KEY, answers=(SimpleAnswer,)),
+    Route("DELETE", WORKER_ADDRESS, house.unblock_worker, auth=KEY, answers=(SimpleAnswer,)),
+    Route("GET", f"{V2}/documents/terms", house.document("terms"), query=DocumentQuery, answers=(Document,)),
+    Route("GET", f"{V2}/documents/privacy", house.document("privacy"), query=DocumentQuery, answers=(Document,)),
+    Route("GET", f"{V2}/documents/sponsors", house.document("sponsors"), query=DocumentQuery, answers=(Document,)),
     Route("GET", f"{V2}/status/heartbeat", status.heartbeat, answers=(Heartbeat,)),
     Route("GET", f"{V2}/status/performance", status.performance, answers=(Performance,)),
     Route("GET", f"{V2}/status/models", status.models, query=ModelsQuery, answers=(list[ActiveModel],)),
@@ -187,6 +217,8 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     RawRoute("GET", "/metrics", metrics.scrape),
     RawRoute("GET", "/register", register.show),
     RawRoute("POST", "/register", register.submit),
+    RawRoute("GET", "/terms", house.page("terms")),
+    RawRoute("GET", "/privacy", house.page("privacy")),
     RawRoute("PUT", "/blobs/{bucket}/{key}", blobs.upload),
     RawRoute("GET", "/blobs/{bucket}/{key}", blobs.download),
     RawRoute("HEAD", "/blobs/{bucket}/{key}", blobs.download),

@@ -16,15 +16,14 @@ from hordenode.coordinator import prices
 from hordenode.coordinator.changes import JobStopped, advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.entry import Entry, enqueue
-from hordenode.coordinator.links import result_url
-from hordenode.coordinator.requests import NOBODY, check_start
+from hordenode.coordinator.requests import NOBODY, check_start, webhook_target
+from hordenode.coordinator.results import alchemy_result
 from hordenode.coordinator.sources import stored_one
-from hordenode.coordinator.submits import UPLOADED
 from hordenode.domain import lifecycle, validation
-from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
+from hordenode.domain.entities import Kind, User, WaitingPrompt
 from hordenode.domain.forms import FormState, request_state, state_of
 from hordenode.domain.needs import needs_of
-from hordenode.domain.spec import AlchemySpec, Audience, SourceImage
+from hordenode.domain.spec import AlchemySpec, Audience, SourceImage, WebhookTarget
 from hordenode.ops.events import RequestQueued
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
@@ -48,7 +47,7 @@ async def submit(co: Coordinator, caller: Caller, body: AlchemyRequest) -> Alche
     forms = list(first.values())
     await co.db.read(lambda tx: _admit(tx, co, caller, len(forms)))  # nothing is fetched for who may not ask
     async with stored_one(co, body.source_image) as (source, tiles):
-        specs = _specs(forms, body, source, tiles)
+        specs = _specs(forms, body, source, tiles, webhook_target(caller, body.webhook or None))
         alchemy_id, wps = await co.db.write(lambda tx: _accept(tx, co, caller, specs, source))
     for wp, spec in zip(wps, specs, strict=True):
         co.verdicts.learn(wp.signature_id, needs_of(spec))
@@ -74,9 +73,11 @@ async def cancel(co: Coordinator, alchemy_id: str, base_url: str) -> AlchemyStat
     return _answer(co, await co.db.write(write), base_url)
 
 
-def _specs(forms: Iterable[AlchemyForm], body: AlchemyRequest, source: SourceImage, tiles: int) -> list[AlchemySpec]:
+def _specs(
+    forms: Iterable[AlchemyForm], body: AlchemyRequest, source: SourceImage, tiles: int, webhook: WebhookTarget | None
+) -> list[AlchemySpec]:
     audience = Audience(trusted_workers=body.trusted_workers, slow_workers=body.slow_workers)
-    return [AlchemySpec(form.name, source, tiles, audience, _options(form)) for form in forms]
+    return [AlchemySpec(form.name, source, tiles, audience, _options(form), webhook) for form in forms]
 
 
 def _options(form: AlchemyForm) -> dict[str, str]:
@@ -154,10 +155,4 @@ def _form_status(co: Coordinator, form: Form, base_url: str) -> AlchemyFormStatu
     state = state_of(form.wp)
     if state is not FormState.DONE or form.job is None:
         return AlchemyFormStatus(form=form.name, state=state.value)
-    return AlchemyFormStatus(form=form.name, state=state.value, result=_result(co, form.job, base_url))
-
-
-def _result(co: Coordinator, job: Job, base_url: str) -> dict[str, Any]:
-    """What the worker said; `R2` becomes a link to the picture that it uploaded."""
-    result: dict[str, Any] = msgspec.json.decode(job.result or "{}")
-    return {name: result_url(co, base_url, job.id) if value == UPLOADED else value for name, value in result.items()}
+    return AlchemyFormStatus(form=form.name, state=state.value, result=alchemy_result(co, form.job, base_url))

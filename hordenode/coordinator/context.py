@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hordenode.blobs.base import BlobStore
 from hordenode.blobs.signing import UrlSigner
@@ -25,6 +26,7 @@ from hordenode.domain import words
 from hordenode.domain.baselines import Baselines
 from hordenode.domain.entities import ANONYMOUS_ID, ANONYMOUS_KEY, User
 from hordenode.domain.filters import FilterSet
+from hordenode.domain.house import House
 from hordenode.ops.clock import Clock
 from hordenode.ops.ids import Ids
 from hordenode.ops.metrics import Metrics
@@ -85,6 +87,8 @@ class Rules:
         if words.refused(text, self.refused_words):
             raise HordeError(rc)
 
+    documents: Path | None = None  # where the owner's own texts are
+
 
 class Turns:
     """Ever growing numbers by which lanes are ordered; they grow over restarts too, as the clock does."""
@@ -135,6 +139,7 @@ class Coordinator:
     rules: Rules = field(default_factory=Rules)
     guard: Guard = field(default_factory=Guard)
     metrics: Metrics = field(default_factory=Metrics)
+    house: House = field(default_factory=House)
     presence: Presence = field(default_factory=Presence)
     line: Line = field(default_factory=Line)
     verdicts: Verdicts = field(default_factory=Verdicts)
@@ -207,8 +212,17 @@ class Coordinator:
         return caller.proxy[1]
 
     def check_open(self) -> None:
-        """Refuses new requests while the node stops, and while more waits for the disk than it takes soon."""
+        """Refuses new requests while the node stops, is overloaded, or the horde is in maintenance."""
         if self.stopping:
             raise PlainError(503, "This node is shutting down. Try again in a moment.", retry_after=5)
         if self.db.waiting > self.rules.backlog:
             raise PlainError(503, "The horde is overloaded. Try again in a moment.", retry_after=2)
+        if self.house.modes.maintenance:
+            raise HordeError("MaintenanceMode")
+
+    def check_address(self, caller: Caller) -> None:
+        """Refuses requests and pops from an address in timeout (contract 19)."""
+        if self.house.timeouts and not caller.in_process:
+            left = self.house.timeouts.seconds_left(caller.address, self.clock.now_ms())
+            if left:
+                raise HordeError("TimeoutIP", seconds=left)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hordenode.coordinator import files
+from hordenode.coordinator import files, house, uptime
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import LaneServed
 from hordenode.coordinator.links import SOURCES
@@ -14,7 +14,7 @@ from hordenode.coordinator.removal import File, remove_files, remove_request
 from hordenode.coordinator.statistics import count_deliveries
 from hordenode.coordinator.submits import fault_job
 from hordenode.domain.entities import Kind, WaitingPrompt
-from hordenode.store import alchemy, jobs, keys, messages, queue, requests, users, workers
+from hordenode.store import alchemy, jobs, keys, messages, queue, requests, users
 from hordenode.store import blobs as blob_rows
 from hordenode.store.tx import Tx
 
@@ -62,21 +62,21 @@ async def sweep_blobs(co: Coordinator) -> int:
 
 
 async def save_presence(co: Coordinator) -> None:
-    """Store what is known of workers only in memory: last seen, uptime, speed."""
+    """Store what is known of workers only in memory: last seen, uptime, speed; and reward their uptime."""
     now = co.clock.now_ms()
     co.presence.forget(now)
     changed = [p for p in co.presence.everyone() if p.seen_ms > p.saved_ms]
     if not changed:
         return
-    rows = [(p.worker.id, p.seen_ms, p.uptime_ms // 1000, p.speed) for p in changed]
+    stored = [(p, p.seen_ms, p.uptime_ms // 1000) for p in changed]
 
     def save(tx: Tx) -> None:
-        for row in rows:
-            workers.save_presence(tx, *row)
+        for present, _, seconds in stored:
+            uptime.save(tx, co, present, seconds)
 
     await co.db.write(save)
-    for present, (_, seen_ms, seconds, _) in zip(changed, rows, strict=True):
-        present.saved_ms = seen_ms
+    for present, seen_ms, seconds in stored:
+        present.saved_ms, present.returned = seen_ms, False
         present.uptime_ms -= seconds * 1000
 
 
@@ -91,6 +91,14 @@ async def save_activity(co: Coordinator) -> None:
         keys.save_used(tx, used)
 
     await co.db.write(save)
+
+
+async def notice_changes(co: Coordinator) -> bool:
+    """Read again what is kept in memory of the store when another program, such as the command line, wrote to it."""
+    if not await co.db.changed_outside():
+        return False
+    await house.refresh(co)
+    return True
 
 
 async def give_back(co: Coordinator) -> int:

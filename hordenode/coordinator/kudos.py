@@ -141,7 +141,7 @@ async def page(co: Coordinator, caller: Caller, query: LedgerQuery) -> LedgerPag
         left = balance - ledger.moved_since(tx, user.id, query.before)
         shown = []
         for line in lines[: query.limit]:
-            shown.append(_line(line, user.id, left))
+            shown.append(_line(line, user, viewer, left))
             left -= _change(line, user.id)
         return LedgerPage(
             username=user.alias,
@@ -163,17 +163,20 @@ def _foreign(tx: Tx, viewer: User, user_id: int) -> User:
     return user
 
 
-def _line(line: Line, user_id: int, balance: int) -> LedgerLine:
-    held = {postings.EVALUATION: -1}.get(line.source, 0) + {postings.EVALUATION: 1}.get(line.target, 0)
+def _line(line: Line, user: User, viewer: User, balance: int) -> LedgerLine:
+    """Who knows a request's id can read and cancel it, so only its own sender is shown it: not the worker's owner, not a
+    moderator, and nobody where all anonymous people share a page."""
+    own_request = line.source == user.id == viewer.id and not user.anonymous
+    held = line.amount * ((line.target == postings.EVALUATION) - (line.source == postings.EVALUATION))
     return LedgerLine(
         id=line.id,
         at=rfc822(line.at_ms),
-        amount=kudos.kudos(_change(line, user_id)),
-        held=kudos.kudos(held * line.amount),
+        amount=kudos.kudos(_change(line, user.id)),
+        held=kudos.kudos(held),
         balance=kudos.kudos(balance),
         what=postings.REASONS.get(line.reason, line.reason),
         how=line.note,
-        request=line.request_id,
+        request=line.request_id if own_request else None,
         job=line.job_id,
     )
 

@@ -72,10 +72,11 @@ def admit(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Admi
         raise HordeError("AnonForbiddenWorker")
     name = checked_name(pop.name)
     worker = workers.by_name(tx, name)
+    if worker is not None and worker.kind != kind:
+        raise HordeError("PolymorphicNameConflict", name=name)
+    co.check_address(caller)
     if worker is None:
         worker = _register(tx, co, caller, owner, kind, pop)
-    elif worker.kind != kind:
-        raise HordeError("PolymorphicNameConflict", name=name)
     elif worker.user_id != owner.id:
         raise HordeError("WrongCredentials", what=f"the worker name '{name}'")
     else:
@@ -148,8 +149,10 @@ def _check_newcomer(tx: Tx, co: Coordinator, caller: Caller, owner: User, pop: P
     """What a worker must pass that pops for the first time (contract 11)."""
     co.rules.check_words(pop.name, "ProfaneWorkerName")
     co.rules.check_words(pop.bridge_agent, "ProfaneBridgeAgent")
-    allowed = max_workers(owner)
-    if workers.count_of_user(tx, owner.id) >= allowed:
+    allowed, count = max_workers(owner), workers.count_of_user(tx, owner.id)
+    if co.house.modes.invite_only and count >= owner.worker_invited and not caller.in_process:
+        raise HordeError("WorkerInviteOnly")
+    if count >= allowed:
         raise HordeError("TooManyWorkersTrusted" if owner.trusted else "TooManyWorkers", limit=allowed)
     here = max(co.rules.workers_per_address, owner.worker_invited) if co.rules.workers_per_address else allowed
     if not owner.admin and workers.count_at(tx, owner.id, caller.address) >= here:

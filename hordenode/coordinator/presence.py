@@ -23,7 +23,10 @@ HOUR_MS = 3_600_000
 
 @dataclass(slots=True)
 class Present:
-    """A worker that popped since the node started. `uptime_ms` is what the store does not have yet."""
+    """A worker that popped since the node started. `uptime_ms` is what the store does not have yet.
+
+    returned: it was away, paused or in maintenance since the store last heard of it.
+    """
 
     worker: Worker
     judge: Judge
@@ -31,6 +34,7 @@ class Present:
     seen_ms: int
     saved_ms: int
     uptime_ms: int = 0
+    returned: bool = False
     samples: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))
 
     @property
@@ -75,6 +79,8 @@ class Presence:
             return known
         if known.available and now_ms - known.seen_ms < ONLINE_MS:
             known.uptime_ms += max(0, now_ms - known.seen_ms)
+        else:
+            known.returned = True
         known.worker, known.judge, known.pop, known.seen_ms = worker, judge, pop, now_ms
         return known
 

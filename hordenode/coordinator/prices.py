@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hordenode.coordinator.context import Coordinator
+from hordenode.coordinator.presence import Pop
 from hordenode.domain import kudos, priority, receipts
 from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
 from hordenode.domain.entities import User, Worker
 from hordenode.domain.forms import form_charge, form_price
 from hordenode.domain.spec import AlchemySpec, GenerationSpec, ImageSpec, Spec, TextSpec
+from hordenode.protocol.alchemy import AlchemyPop
+from hordenode.protocol.image import ImagePop
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,22 @@ def settlement(
     return (
         Amount(reward, receipts.text_reward(spec, result, size, owner_trusted=owner.trusted, validated=validated)),
         Amount(kudos.text_charge(reward, censored=censored), receipts.text_charge(reward, censored=censored)),
+    )
+
+
+def uptime(co: Coordinator, pop: Pop) -> Amount:
+    """What ten minutes of a worker with this offer earn (contract 10.7)."""
+    if not co.rules.kudos:
+        return FREE
+    if isinstance(pop, AlchemyPop):
+        return Amount(kudos.ALCHEMY_UPTIME, f"ten minutes: {receipts.number(kudos.ALCHEMY_UPTIME)}")
+    if isinstance(pop, ImagePop):
+        models, lora = len(pop.models), pop.allow_lora
+        return Amount(kudos.image_uptime(models, lora=lora), receipts.image_uptime(models, lora=lora))
+    size = kudos.model_size(pop.models[0], co.text_sizes) if pop.models else None
+    context, validated = pop.max_context_length, is_validated(pop.bridge_agent)
+    return Amount(
+        kudos.text_uptime(context, size, validated=validated), receipts.text_uptime(context, size, validated=validated)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -19,7 +20,7 @@ from hordenode.domain import kudos, lifecycle, validation
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, Kind, WaitingPrompt
 from hordenode.domain.needs import needs_of
-from hordenode.domain.spec import GenerationSpec, ImageSpec
+from hordenode.domain.spec import GenerationSpec, ImageSpec, TextSpec, WebhookTarget
 from hordenode.ops.events import RequestQueued
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, Warning_
 from hordenode.protocol.errors import HordeError
@@ -29,6 +30,8 @@ from hordenode.store import jobs, ledger, queue, requests, sharedkeys, users, wo
 from hordenode.store.tx import Tx
 
 PROXIED_LENGTH = 255
+S = TypeVar("S", ImageSpec, TextSpec)
+
 NOBODY = "No worker can serve this request now. It waits until one can, or expires."
 
 
@@ -37,7 +40,7 @@ async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> R
     body, applied = await styling.style_image(co, body)
     check_start(co, body.webhook or None)
     offered = co.presence.offers_model(Kind.IMAGE, intake.DEFAULT_MODEL, co.clock.now_ms())
-    spec = intake.image_spec(body, default_model_offered=offered)
+    spec = _with_webhook(intake.image_spec(body, default_model_offered=offered), caller, body.webhook or None)
     spec = sources.announced(body, spec)
     ask = _ask(Kind.IMAGE, spec, body, applied)
     if co.filters:
@@ -53,7 +56,7 @@ async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> Req
     """POST /generate/text/async. Raises what contract 3.1 lists, in its order."""
     body, applied = await styling.style_text(co, body)
     check_start(co, body.webhook or None)
-    ask = _ask(Kind.TEXT, intake.text_spec(body), body, applied)
+    ask = _ask(Kind.TEXT, _with_webhook(intake.text_spec(body), caller, body.webhook or None), body, applied)
     ask = replace(ask, extra_images=len(body.extra_source_images))
     if co.filters:
         ask = await _screened(co, caller, ask, replacement=True)
@@ -93,6 +96,15 @@ def check_start(co: Coordinator, webhook: str | None) -> None:
         raise HordeError("BadRequest", reason="The webhook must start with https://.")
 
 
+def webhook_target(caller: Caller, url: str | None) -> WebhookTarget | None:
+    """Where the results of a request are told to, if its sender wants that."""
+    return None if url is None else WebhookTarget(url, caller.base_url)
+
+
+def _with_webhook(spec: S, caller: Caller, url: str | None) -> S:
+    return spec if url is None else replace(spec, webhook=webhook_target(caller, url))
+
+
 async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted | DryRunAnswer:
     price = prices.job_price(co, ask.spec)
     if ask.dry_run:
@@ -103,7 +115,7 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     co.specs.learn(wp.id, ask.spec)
     served = co.presence.can_serve(ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
     estimate = kudos.kudos(price * ask.spec.n)
-    if served:
+    if served or co.house.modes.raid:  # who attacks is not told what it could serve itself (contract 3.3)
         return RequestAccepted(id=wp.id, kudos=estimate)
     warning = (Warning_(code="NoAvailableWorker", message=NOBODY),)
     return RequestAccepted(
@@ -151,6 +163,7 @@ def _admit_user(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Pay
             raise HordeError("WorkerNotFound", id=worker_id)
     validation.check_batching(user, spec.n, ask.disable_batching)
     validation.check_concurrency(user, queue.user_waiting(tx, ask.kind, user.id), spec.n)
+    co.check_address(caller)
     return payer, ask
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from hordenode.protocol.common import GenMetadata
 from hordenode.protocol.image import ImageGeneration
 from hordenode.protocol.text import TextGeneration
 
+UPLOADED = "R2"  # what a worker sends in place of a picture that it has uploaded
 MISSING = "N/A"
 _METADATA = msgspec.json.Decoder(tuple[GenMetadata, ...])
 
@@ -43,6 +45,12 @@ def text_generations(done: list[tuple[Job, str]]) -> tuple[TextGeneration, ...]:
         )
         for job, name in done
     )
+
+
+def alchemy_result(co: Coordinator, job: Job, base_url: str) -> dict[str, Any]:
+    """What an alchemist said of a form; `R2` becomes a link to the picture that it uploaded."""
+    result: dict[str, Any] = msgspec.json.decode(job.result or "{}")
+    return {name: result_url(co, base_url, job.id) if value == UPLOADED else value for name, value in result.items()}
 
 
 async def _image(co: Coordinator, job: Job, worker_name: str, base_url: str | None) -> ImageGeneration:

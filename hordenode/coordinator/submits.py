@@ -11,13 +11,14 @@ import msgspec
 from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, to_webp
-from hordenode.coordinator import files, prices
+from hordenode.coordinator import files, prices, webhooks
 from hordenode.coordinator.changes import advance, public_id, tell_done
 from hordenode.coordinator.conduct import note_aborted, note_speed
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.links import RESULTS, result_key
 from hordenode.coordinator.presence import Delivery
 from hordenode.coordinator.prices import Amount
+from hordenode.coordinator.results import UPLOADED
 from hordenode.domain import kudos, lifecycle
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, JobState, Kind, User, WaitingPrompt, Worker
@@ -30,8 +31,6 @@ from hordenode.protocol.image import ImageSubmit
 from hordenode.protocol.text import TextSubmit
 from hordenode.store import jobs, ledger, requests, sharedkeys, teams, users, workers
 from hordenode.store.tx import Tx
-
-UPLOADED = "R2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a submission changed; `delivery` is None when it was not a new result."""
+    """What a submission changed; `delivery` is None when it was not a new result. told: a webhook hears of it."""
 
     reward: int
     delivery: Delivery | None = None
     worker_id: str = ""
+    told: bool = False
 
 
 async def submit_image(co: Coordinator, caller: Caller, body: ImageSubmit) -> SubmitAnswer:
@@ -103,6 +103,8 @@ async def _submit(co: Coordinator, caller: Caller, outcome: Outcome) -> SubmitAn
     settled = await co.db.write(lambda tx: _settle(tx, co, caller, outcome))
     if settled.delivery is not None:
         co.presence.delivered(settled.delivery, settled.worker_id)
+    if settled.told:
+        co.doorbell.ring(webhooks.BELL)
     return SubmitAnswer(reward=kudos.kudos(settled.reward))
 
 
@@ -191,13 +193,14 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)
+    told = webhooks.owe(tx, spec, it.wp, it.job, now)
     tx.emit(JobDone(it.job.id, public_id(tx, it.wp), it.wp.user_id, it.wp.kind, now - it.job.popped_ms))
     tell_done(tx, after)
     seconds = max(1, now - it.job.popped_ms) / 1000
     speed = seconds if it.outcome.kind is Kind.ALCHEMY else it.wp.things / seconds
     note_speed(tx, it.owner, it.worker, it.job.model, speed, now)
     delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, speed)
-    return Settled(reward.kudos, delivery, it.worker.id)
+    return Settled(reward.kudos, delivery, it.worker.id, told)
 
 
 def _pay(tx: Tx, it: _Delivery, reward: Amount, charge: Amount, now: int) -> None:

@@ -19,6 +19,9 @@ UPSCALERS = frozenset(
 _FACTORS = {SDXL: 2, CASCADE: 4, FLUX: 8, Z_IMAGE: 8, QWEN: 12}
 _STEP_PRICE = 0.1232
 _UNVALIDATED_FACTOR = 0.3
+MOST_UPTIME_CONTEXT = 262_144  # tokens that count for a text worker's uptime
+ALCHEMY_UPTIME = 40_000
+UPTIME_S = 600  # of being there between two rewards
 
 
 def milli(kudos: float) -> int:
@@ -134,3 +137,16 @@ def floor_of(user: User) -> int:
     if user.anonymous:
         return milli(-50)
     return milli(14 if user.pseudonymous else 25)
+
+
+def image_uptime(models: int, *, lora: bool) -> int:
+    """What ten minutes of an image worker earn (contract 10.7)."""
+    return milli(50 + 2 * models + (30 if lora else 0))
+
+
+def text_uptime(max_context: int, size: float | None, *, validated: bool) -> int:
+    """What ten minutes of a text worker earn; `size` of its first model, None when it is unknown (contract 10.7)."""
+    base = 25 + 15 * min(max_context, MOST_UPTIME_CONTEXT) / 1024
+    if size is None:
+        return milli(base * 0.5)
+    return milli(round(base * (1.0 if validated else _UNVALIDATED_FACTOR) * max(0.25, size / 7), 2))

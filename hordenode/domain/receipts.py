@@ -74,6 +74,20 @@ def form_charge(spec: AlchemySpec, reward: int) -> str:
     return f"{number(reward)} (form) + 1 (tax)" + (" + 1 (slow workers)" if spec.audience.slow_workers else "")
 
 
+def image_uptime(models: int, *, lora: bool) -> str:
+    """Of kudos.image_uptime."""
+    return f"ten minutes: 50 + 2 * {models} (models)" + (" + 30 (LoRA)" if lora else "")
+
+
+def text_uptime(max_context: int, size: float | None, *, validated: bool) -> str:
+    """Of kudos.text_uptime."""
+    line = f"ten minutes: (25 + 15 * {min(max_context, kudos.MOST_UPTIME_CONTEXT)} / 1024 (context))"
+    if size is None:
+        return f"{line} * 0.5 (unknown model)"
+    factor = "" if validated else " * 0.3 (backend not validated)"
+    return f"{line} * {max(0.25, size / 7):.4f} (size of the model){factor}"
+
+
 def number(amount: int) -> str:
     """Thousandths of a kudos as short as they can be written."""
     return f"{amount / 1000:.3f}".rstrip("0").rstrip(".")

@@ -61,6 +61,14 @@ class SourceImage:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """Where each result is told to (contract 23), and by which address the requester reached this horde, for links."""
+
+    url: str
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSpec:
     """An image request (contract 3.2, 4.1). Sizes in pixels; `seed` as the client wrote it."""
 
@@ -98,6 +106,7 @@ class ImageSpec:
     censor_nsfw: bool = True
     r2: bool = True
     disable_batching: bool = False
+    webhook: WebhookTarget | None = None
 
     @property
     def accurate_steps(self) -> int:
@@ -127,6 +136,7 @@ class TextSpec:
     softprompt: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     extension: dict[str, Any] = field(default_factory=dict)
+    webhook: WebhookTarget | None = None
 
     @property
     def things(self) -> int:
@@ -146,6 +156,7 @@ class AlchemySpec:
     tiles: int
     audience: Audience
     payload: dict[str, str] = field(default_factory=dict)
+    webhook: WebhookTarget | None = None
 
     @property
     def n(self) -> int:

@@ -93,6 +93,15 @@ class KudosMoved:
     amount: int
 
 
+@dataclass(frozen=True, slots=True)
+class ModesChanged:
+    """The horde's modes are now these."""
+
+    maintenance: bool
+    invite_only: bool
+    raid: bool
+
+
 class Subscription:
     """What one subscriber has not read yet. `gap` says that events were dropped since it was last read."""
 

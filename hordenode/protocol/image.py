@@ -299,3 +299,18 @@ class ImageSubmit(Request, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         force_setattr(self, "seed", to_int64(self.seed))
+
+
+class Rating(Request, frozen=True, kw_only=True):
+    """How good one picture of a request is."""
+
+    id: Annotated[str, Meta(min_length=36, max_length=36)]
+    rating: Annotated[int, Meta(ge=1, le=10)]
+    artifacts: Annotated[int, Meta(ge=0, le=5)] | UnsetType = UNSET
+
+
+class RatingsRequest(Request, frozen=True, kw_only=True):
+    """POST generate/rate/{id}."""
+
+    best: Annotated[str, Meta(min_length=36, max_length=36)] | UnsetType = UNSET
+    ratings: tuple[Rating, ...] = ()

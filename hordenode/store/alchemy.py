@@ -26,6 +26,7 @@ ADD_FORM = statement(
     "INSERT INTO alchemy_forms (request_id, alchemy_id, position, form) VALUES (:request_id, :alchemy_id, :position, :form)",
 )
 FIND = statement("alchemy.find", "SELECT id FROM alchemy_requests WHERE id = :id AND expires_ms >= :now_ms")
+FORM = statement("alchemy.form", "SELECT alchemy_id, form FROM alchemy_forms WHERE request_id = :request_id")
 FORMS = statement(
     "alchemy.forms",
     f"SELECT f.form, {_of('w', WaitingPrompt)} FROM alchemy_forms f JOIN waiting_prompts w ON w.id = f.request_id"
@@ -85,6 +86,12 @@ def insert(tx: Tx, alchemy_id: str, *, user_id: int, source: str, expires_ms: in
 def add_form(tx: Tx, alchemy_id: str, wp: WaitingPrompt, position: int, form: str) -> None:
     """A form that stands in the queue belongs to the request."""
     tx.run(ADD_FORM, request_id=wp.id, alchemy_id=alchemy_id, position=position, form=form)
+
+
+def form(tx: Tx, request_id: str) -> tuple[str, str] | None:
+    """Id of the alchemy request that a form belongs to, and the form's name."""
+    row = tx.one(FORM, request_id=request_id)
+    return None if row is None else (row[0], row[1])
 
 
 def forms(tx: Tx, alchemy_id: str, now_ms: int) -> list[Form] | None:

@@ -27,7 +27,7 @@ from hordenode.ops.metrics import Metrics
 from hordenode.store.errors import StoreClosed, StoreError, StoreReplaced, store_error
 from hordenode.store.guard import FileGuard
 from hordenode.store.journal import use_wal
-from hordenode.store.tx import Tx
+from hordenode.store.tx import Tx, statement
 from hordenode.store.writer import Function, Outcome, Writer, run_read
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ CACHE_KIB = (
 READ_CACHE_KIB = 8 * 1024  # what is read was written lately; more showed in memory and not in round trips
 JOURNAL_LIMIT = 64 * 2**20
 LEVELS = ("NORMAL", "FULL", "EXTRA")
+DATA_VERSION = statement("database.version", "PRAGMA data_version")
 
 
 class Connection(aiosqlite.Connection):
@@ -193,6 +194,7 @@ class Database:
         self._reader = reader
         self._closed = False
         self._guard = guard
+        self._version = int(writer.raw.execute(DATA_VERSION.sql).fetchone()[0])
         self._queue = _Queue(Writer(writer.raw, writer.hop, guard.check), publish, metrics)
 
     @property
@@ -238,6 +240,15 @@ class Database:
         """Run fn on a consistent state of the database, at once: reads go by index and take microseconds."""
         self._check_open()
         return run_read(self._reader.raw, fn)
+
+    async def changed_outside(self) -> bool:
+        """Whether another program wrote to the database since this was last asked.
+
+        `PRAGMA data_version` of a connection counts the commits of all others; only the writer writes in this program.
+        """
+        version = await self.write(lambda tx: int(tx.value(DATA_VERSION)))
+        changed, self._version = version != self._version, version
+        return changed
 
     async def close(self) -> None:
         """Finish what is queued, write the journal back, close."""

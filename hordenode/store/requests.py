@@ -46,6 +46,10 @@ OF_SHARED_KEY = statement(
     f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE sharedkey_id = :sharedkey_id",
 )
 WAITING = statement("requests.waiting", f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE n > 0")
+SOME_WAITING = statement(
+    "requests.some_waiting",
+    f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE n > 0 AND kind = :kind LIMIT :limit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +137,8 @@ def of_shared_key(tx: Tx, sharedkey_id: str) -> list[WaitingPrompt]:
 def waiting(tx: Tx) -> list[WaitingPrompt]:
     """All requests with jobs to hand out: for building the line at start."""
     return [_waiting_prompt(row) for row in tx.all(WAITING)]
+
+
+def some_waiting(tx: Tx, kind: Kind, limit: int) -> list[WaitingPrompt]:
+    """Some of the requests of a kind with jobs to hand out."""
+    return [_waiting_prompt(row) for row in tx.all(SOME_WAITING, kind=kind, limit=limit)]

@@ -179,7 +179,8 @@ CREATE TABLE workers (
     kudos_uptime         INTEGER NOT NULL DEFAULT 0,
     team_id              TEXT    REFERENCES teams (id) ON DELETE SET NULL,
     hour_aborted         INTEGER NOT NULL DEFAULT 0,
-    hour_ms              INTEGER NOT NULL DEFAULT 0
+    hour_ms              INTEGER NOT NULL DEFAULT 0,
+    unpaid_s             INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX workers_by_user ON workers (user_id);
 CREATE INDEX workers_by_team ON workers (team_id) WHERE team_id IS NOT NULL;
@@ -407,6 +408,28 @@ CREATE TABLE filters (
     replacement  TEXT    NOT NULL,
     UNIQUE (filter_type, regex)
 );
+-- Calls that are owed for delivered jobs (coordinator/webhooks.py). base_url: the address by which the requester came.
+CREATE TABLE webhooks (
+    job_id    TEXT    PRIMARY KEY,
+    user_id   INTEGER NOT NULL,
+    url       TEXT    NOT NULL,
+    base_url  TEXT    NOT NULL,
+    next_ms   INTEGER NOT NULL,
+    tries     INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX webhooks_due ON webhooks (next_ms);
+
+-- What the owner has switched for the whole horde (domain/house.py).
+CREATE TABLE modes (
+    name     TEXT    PRIMARY KEY,
+    enabled  INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Addresses and CIDR blocks that may neither ask nor pop until then.
+CREATE TABLE ip_timeouts (
+    network   TEXT    PRIMARY KEY,
+    until_ms  INTEGER NOT NULL
+) WITHOUT ROWID;
 
 INSERT INTO accounts (id, balance) VALUES (-1, 0), (-2, 0), (-3, 0), (-4, 0), (-5, 0);
 INSERT INTO users (id, name, created_ms, active_ms, concurrency, public_workers) VALUES (0, 'Anonymous', 0, 0, 500, 1);

@@ -20,7 +20,11 @@ CHECK_IN = statement(
 )
 PRESENCE = statement(
     "workers.presence",
-    "UPDATE workers SET seen_ms = :seen_ms, uptime_s = uptime_s + :uptime_s, speed = :speed WHERE id = :id",
+    "UPDATE workers SET seen_ms = :seen_ms, uptime_s = uptime_s + :uptime_s, speed = :speed,"
+    " unpaid_s = CASE WHEN :returned THEN 0 ELSE unpaid_s + :uptime_s END WHERE id = :id RETURNING unpaid_s",
+)
+UPTIME = statement(
+    "workers.uptime", "UPDATE workers SET unpaid_s = 0, kudos_uptime = kudos_uptime + :reward WHERE id = :id"
 )
 CREDIT = statement(
     "workers.credit",
@@ -89,9 +93,20 @@ def check_in(tx: Tx, worker: Worker) -> None:
     )
 
 
-def save_presence(tx: Tx, worker_id: str, seen_ms: int, uptime_s: int, speed: float | None) -> None:
-    """What is kept in memory between the janitor's rounds; `uptime_s` is added."""
-    tx.run(PRESENCE, id=worker_id, seen_ms=seen_ms, uptime_s=uptime_s, speed=speed)
+def save_presence(
+    tx: Tx, worker_id: str, seen_ms: int, uptime_s: int, speed: float | None, *, returned: bool = False
+) -> int:
+    """What is kept in memory between the janitor's rounds; `uptime_s` is added. Returns the seconds not rewarded yet.
+
+    Coming back from being away starts them anew (contract 10.7).
+    """
+    unpaid = tx.value(PRESENCE, id=worker_id, seen_ms=seen_ms, uptime_s=uptime_s, speed=speed, returned=returned)
+    return int(unpaid or 0)
+
+
+def pay_uptime(tx: Tx, worker_id: str, reward: int) -> None:
+    """Ten minutes are rewarded, the next ones begin."""
+    tx.run(UPTIME, id=worker_id, reward=reward)
 
 
 def credit(tx: Tx, worker_id: str, things: int, reward: int) -> None:

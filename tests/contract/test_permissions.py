@@ -22,7 +22,11 @@ async def status_of(people: People, row: Row, who: str) -> int:
     if "body" in prepared:
         body = body | prepared.pop("body")
     method, _, template = row.route.partition(" ")
-    path = template if template.startswith(("/api", "/blobs/", "/.", "/metrics", "/register")) else f"/api/v2{template}"
+    path = (
+        template
+        if template.startswith(("/api", "/blobs/", "/.", "/metrics", "/register", "/terms", "/privacy"))
+        else f"/api/v2{template}"
+    )
     for name, value in (people.cast.things | (row.path or {}) | prepared).items():
         path = path.replace(f"{{{name}}}", value)
     assert "{" not in path, f"{row.route} needs a value for a parameter"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hordenode.api.handlers import caller_of, horde
 from hordenode.api.route import Call, Reply
-from hordenode.coordinator import pops, requests, submits
+from hordenode.coordinator import house, pops, ratings, requests, submits
 from hordenode.coordinator.waits import until_change
 from hordenode.domain.entities import Kind
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError
-from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit, RatingsRequest
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
 
 PLACEHOLDER_AGENT = "My-Project:v0.0.1:My-Contact"
@@ -31,6 +31,7 @@ def _accepted(answer: RequestAccepted | DryRunAnswer) -> Reply:
 
 async def check_image(call: Call, _: None) -> RequestCheck:
     co, request_id = horde(call), call.path_params["id"]
+    house.check_poller(co, call.client_ip, call.client_agent)
     return await until_change(co, request_id, call.query.wait, lambda: requests.check(co, request_id, Kind.IMAGE))
 
 
@@ -68,3 +69,7 @@ async def submit_image_job(call: Call, body: ImageSubmit) -> SubmitAnswer:
 
 async def submit_text_job(call: Call, body: TextSubmit) -> SubmitAnswer:
     return await submits.submit_text(horde(call), caller_of(call), body)
+
+
+async def rate_images(call: Call, _: RatingsRequest) -> SubmitAnswer:
+    return await ratings.rate(horde(call), call.path_params["id"])

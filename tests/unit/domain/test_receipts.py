@@ -36,7 +36,7 @@ texts = st.builds(
 
 def computed(receipt: str) -> float:
     """The arithmetic of a receipt in thousandths."""
-    line = re.sub(r"\((?=[a-z])[^)]*\)|\(\d+B[^)]*\)", "", receipt.rpartition(": ")[2])
+    line = re.sub(r"\((?=[A-Za-z])[^)]*\)|\(\d+B[^)]*\)", "", receipt.rpartition(": ")[2])
     assert re.fullmatch(r"[0-9.+*/() ]+", line), receipt
     return float(eval(line)) * 1000
 

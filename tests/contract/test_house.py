@@ -1,0 +1,379 @@
+"""Modes, addresses in timeout, documents, news and ratings: success, every refusal, and what they do (contract 18, 19)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hordenode.coordinator import janitor
+from tests.support.aio import run
+from tests.support.contract import checked, refused
+from tests.support.horde import (
+    ALCHEMY_POP,
+    ALCHEMY_REQUEST,
+    ANONYMOUS,
+    IMAGE_POP,
+    IMAGE_REQUEST,
+    TEXT_POP,
+    TEXT_REQUEST,
+    Horde,
+    open_horde,
+)
+from tests.support.invariants import broken_rules
+
+MODES, SET_MODES = "GET /status/modes", "PUT /status/modes"
+LIST, ADD, REMOVE = "GET /operations/ipaddr", "POST /operations/ipaddr", "DELETE /operations/ipaddr"
+LOOK = "GET /operations/ipaddr/{ipaddr}"
+BLOCK, UNBLOCK = (f"{method} /operations/block_worker_ipaddr/{{worker_id}}" for method in ("PUT", "DELETE"))
+RATE = "POST /generate/rate/{id}"
+HERE = "127.0.0.1"  # where the calls of a test come from
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+
+
+class Staff:
+    """An admin who is no moderator, a moderator, and somebody."""
+
+    def __init__(self, horde: Horde, keys: list[str]) -> None:
+        self.horde = horde
+        self.admin, self.moderator, self.somebody = keys
+
+
+@asynccontextmanager
+async def staff(folder: Path, **rules: Any) -> AsyncIterator[Staff]:
+    async with open_horde(folder, **rules) as horde:
+        yield Staff(
+            horde,
+            [
+                await horde.user("admin", admin=True),
+                await horde.user("moderator", moderator=True),
+                await horde.user("somebody"),
+            ],
+        )
+
+
+def scenario(folder: Path, play: Callable[[Staff], Awaitable[None]], **rules: Any) -> None:
+    async def main() -> None:
+        async with staff(folder, **rules) as people:
+            await play(people)
+        assert broken_rules(folder / "hordenode.db") == {}
+
+    run(main())
+
+
+def test_modes_are_set_and_seen(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        calm = {"maintenance_mode": False, "invite_only_mode": False}
+        assert await checked(s.horde, MODES, 200) == calm
+        assert await checked(s.horde, MODES, 200, key=s.somebody) == calm
+        made = await checked(s.horde, SET_MODES, 200, {"raid_mode": True, "invite_only_mode": True}, key=s.moderator)
+        assert made == {"raid_mode": True, "invite_only_mode": True}
+        made = await checked(s.horde, SET_MODES, 200, {"maintenance_mode": True}, key=s.admin)
+        assert made == {"maintenance_mode": True}
+        everything = {"maintenance_mode": True, "invite_only_mode": True, "raid_mode": True}
+        assert await checked(s.horde, MODES, 200, key=s.moderator) == everything
+        assert "raid_mode" not in await checked(s.horde, MODES, 200, key=s.somebody)
+
+    scenario(tmp_path, play)
+
+
+def test_modes_survive_a_restart(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with staff(tmp_path) as s:
+            await checked(s.horde, SET_MODES, 200, {"maintenance_mode": True}, key=s.admin)
+        async with open_horde(tmp_path) as horde:
+            assert (await checked(horde, MODES, 200))["maintenance_mode"] is True
+
+    run(main())
+
+
+def test_who_may_not_set_modes(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        await refused(s.horde, MODES, "InvalidAPIKey", key="nobody's")
+        await refused(s.horde, SET_MODES, "InvalidAPIKey", {"raid_mode": True}, key="nobody's")
+        await refused(s.horde, SET_MODES, "NotModerator", {"raid_mode": True}, key=s.admin)
+        await refused(s.horde, SET_MODES, "NotAdmin", {"maintenance_mode": True}, key=s.moderator)
+        await refused(s.horde, SET_MODES, "NoHordeModSelected", {}, key=s.moderator)
+        both = {"maintenance_mode": True, "raid_mode": True}
+        await refused(s.horde, SET_MODES, "NotAdmin", both, key=s.moderator)
+        assert (await checked(s.horde, MODES, 200, key=s.moderator))["raid_mode"] is False
+        made = await checked(s.horde, SET_MODES, 400, {"raid_mode": "yes"}, key=s.moderator)
+        assert list(made["errors"]) == ["raid_mode"]
+
+    scenario(tmp_path, play)
+
+
+def test_maintenance_takes_no_requests_and_ends_what_waits_of_pictures(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        many = IMAGE_REQUEST | {"params": IMAGE_REQUEST["params"] | {"n": 3}}
+        picture = await s.horde.ok("POST", "/generate/async", many, key=ANONYMOUS)
+        other = await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
+        text = await s.horde.ok("POST", "/generate/text/async", TEXT_REQUEST, key=ANONYMOUS)
+        job = await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+        await checked(s.horde, SET_MODES, 200, {"maintenance_mode": True}, key=s.admin)
+        await refused(s.horde, "POST /generate/async", "MaintenanceMode", IMAGE_REQUEST, key=ANONYMOUS)
+        await refused(s.horde, "POST /generate/text/async", "MaintenanceMode", TEXT_REQUEST, key=ANONYMOUS)
+        await refused(s.horde, "POST /interrogate/async", "MaintenanceMode", ALCHEMY_REQUEST, key=ANONYMOUS)
+        check = await s.horde.ok("GET", f"/generate/check/{picture['id']}")
+        assert (check["waiting"], check["processing"], check["done"]) == (0, 1, False)
+        assert (await s.horde.ok("GET", f"/generate/check/{other['id']}"))["done"] is True
+        assert (await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody))["id"] is None
+        await s.horde.ok("POST", "/generate/submit", {"id": job["id"], "generation": "R2", "seed": 1}, key=s.somebody)
+        assert (await s.horde.ok("GET", f"/generate/check/{picture['id']}"))["done"] is True
+        assert (await s.horde.ok("GET", f"/generate/text/status/{text['id']}"))["waiting"] == 1
+        await checked(s.horde, SET_MODES, 200, {"maintenance_mode": False}, key=s.admin)
+        await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
+
+    scenario(tmp_path, play)
+
+
+def test_invite_only_lets_in_as_many_new_workers_as_were_invited(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+        await checked(s.horde, SET_MODES, 200, {"invite_only_mode": True}, key=s.moderator)
+        await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)  # known workers stay welcome
+        await refused(s.horde, "POST /generate/text/pop", "WorkerInviteOnly", TEXT_POP, key=s.somebody)
+        await refused(s.horde, "POST /generate/pop", "WorkerInviteOnly", IMAGE_POP | {"name": "two"}, key=s.somebody)
+        await s.horde.change_user(3, worker_invited=2)
+        await s.horde.ok("POST", "/generate/text/pop", TEXT_POP, key=s.somebody)
+        await refused(s.horde, "POST /generate/pop", "WorkerInviteOnly", IMAGE_POP | {"name": "two"}, key=s.somebody)
+
+    scenario(tmp_path, play)
+
+
+def test_a_raid_withholds_the_hint_that_nobody_can_serve_a_request(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        assert (await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS))["message"]
+        await checked(s.horde, SET_MODES, 200, {"raid_mode": True}, key=s.moderator)
+        assert set(await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)) == {"id", "kudos"}
+        assert set(await s.horde.ok("POST", "/generate/text/async", TEXT_REQUEST, key=ANONYMOUS)) == {"id", "kudos"}
+
+    scenario(tmp_path, play)
+
+
+def test_modes_that_another_program_sets_are_noticed(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        assert await janitor.notice_changes(s.horde.co) is False
+        other = sqlite3.connect(tmp_path / "hordenode.db")
+        with other:
+            other.execute("INSERT INTO modes VALUES ('maintenance', 1)")
+        other.close()
+        assert await janitor.notice_changes(s.horde.co) is True
+        await refused(s.horde, "POST /generate/async", "MaintenanceMode", IMAGE_REQUEST, key=ANONYMOUS)
+        assert await janitor.notice_changes(s.horde.co) is False
+
+    scenario(tmp_path, play)
+
+
+def test_an_address_in_timeout_neither_asks_nor_pops(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        accepted = await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
+        await checked(s.horde, ADD, 200, {"ipaddr": HERE, "hours": 1}, key=s.moderator)
+        message = await refused(s.horde, "POST /generate/async", "TimeoutIP", IMAGE_REQUEST, key=ANONYMOUS)
+        assert "3600 more seconds" in message
+        await refused(s.horde, "POST /generate/text/async", "TimeoutIP", TEXT_REQUEST, key=ANONYMOUS)
+        await refused(s.horde, "POST /generate/pop", "TimeoutIP", IMAGE_POP, key=s.somebody)
+        await refused(s.horde, "POST /generate/text/pop", "TimeoutIP", TEXT_POP, key=s.somebody)
+        await refused(s.horde, "POST /interrogate/pop", "TimeoutIP", ALCHEMY_POP, key=s.somebody)
+        check, known = "GET /generate/check/{id}", {"Client-Agent": "mine:1:me"}
+        await refused(s.horde, check, "Forbidden", id=accepted["id"])
+        await checked(s.horde, check, 200, id=accepted["id"], headers=known)
+        await checked(s.horde, "GET /generate/status/{id}", 200, id=accepted["id"])
+        s.horde.clock.advance(3600)
+        await checked(s.horde, check, 200, id=accepted["id"])
+        await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+
+    scenario(tmp_path, play)
+
+
+@pytest.mark.parametrize("network", [HERE, "127.0.0.0/8", "::ffff:127.0.0.1", "127.0.0.7/24"])
+def test_a_timeout_is_ended_by_what_started_it(tmp_path: Path, network: str) -> None:
+    async def play(s: Staff) -> None:
+        await checked(s.horde, ADD, 200, {"ipaddr": network, "hours": 1}, key=s.moderator)
+        await refused(s.horde, "POST /generate/async", "TimeoutIP", IMAGE_REQUEST, key=ANONYMOUS)
+        assert await checked(s.horde, REMOVE, 200, {"ipaddr": network}, key=s.moderator) == {"message": "OK"}
+        await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
+
+    scenario(tmp_path, play)
+
+
+def test_timeouts_are_listed_and_looked_up(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        for network, hours in [("10.0.0.0/8", 2), ("10.1.0.0/16", 3), ("10.1.2.3", 1), ("2001:db8::/32", 1)]:
+            await checked(s.horde, ADD, 200, {"ipaddr": network, "hours": hours}, key=s.moderator)
+        blocks = await checked(s.horde, LIST, 200, key=s.moderator)
+        assert {entry["ipaddr"] for entry in blocks} == {"10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"}
+        found = await checked(s.horde, LOOK, 200, key=s.moderator, ipaddr="10.1.2.3")
+        assert [(entry["ipaddr"], entry["seconds"]) for entry in found] == [
+            ("10.0.0.0/8", 7200),
+            ("10.1.0.0/16", 10800),
+            ("10.1.2.3", 3600),
+        ]
+        block = await checked(s.horde, LOOK, 200, key=s.moderator, ipaddr="10.1.0.0%2F16")
+        assert [entry["ipaddr"] for entry in block] == ["10.0.0.0/8", "10.1.0.0/16"]
+        assert await checked(s.horde, LOOK, 200, key=s.moderator, ipaddr="11.1.2.3") == []
+        s.horde.clock.advance(2 * 3600)
+        assert [e["ipaddr"] for e in await checked(s.horde, LIST, 200, key=s.moderator)] == ["10.1.0.0/16"]
+
+    scenario(tmp_path, play)
+
+
+def test_a_workers_address_is_blocked_and_unblocked(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+        worker = (await s.horde.ok("GET", "/workers"))[0]["id"]
+        await checked(s.horde, BLOCK, 200, {"days": 2}, key=s.moderator, worker_id=worker)
+        (entry,) = await checked(s.horde, LOOK, 200, key=s.moderator, ipaddr=HERE)
+        assert entry == {"ipaddr": HERE, "seconds": 2 * 86400}
+        await refused(s.horde, "POST /generate/pop", "TimeoutIP", IMAGE_POP, key=s.somebody)
+        await checked(s.horde, UNBLOCK, 200, key=s.moderator, worker_id=worker)
+        await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+
+    scenario(tmp_path, play)
+
+
+def test_of_a_worker_with_ipv6_the_household_is_blocked(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+        worker = (await s.horde.ok("GET", "/workers"))[0]["id"]
+        database = sqlite3.connect(tmp_path / "hordenode.db")
+        with database:
+            database.execute("UPDATE workers SET address = '2001:db8:1:2:3:4:5:6'")
+        database.close()
+        await checked(s.horde, BLOCK, 200, {"days": 1}, key=s.moderator, worker_id=worker)
+        (entry,) = await checked(s.horde, LIST, 200, key=s.moderator)
+        assert entry["ipaddr"] == "2001:db8:1:2::/64"
+
+    scenario(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        (LIST, None),
+        (ADD, {"ipaddr": "10.0.0.1", "hours": 1}),
+        (REMOVE, {"ipaddr": "10.0.0.1"}),
+        (LOOK, None),
+        (BLOCK, {"days": 1}),
+        (UNBLOCK, None),
+    ],
+)
+def test_address_operations_are_a_moderators(tmp_path: Path, route: str, body: dict[str, Any] | None) -> None:
+    async def play(s: Staff) -> None:
+        path: dict[str, Any] = {"ipaddr": "10.0.0.1", "worker_id": UNKNOWN_ID}
+        await refused(s.horde, route, "InvalidAPIKey", body, key="nobody's", **path)
+        for key in (ANONYMOUS, s.somebody, s.admin):
+            await refused(s.horde, route, "NotModerator", body, key=key, **path)
+        assert list((await checked(s.horde, route, 400, body, **path))["errors"]) == ["apikey"]
+        if "worker_id" in route:
+            await refused(s.horde, route, "WorkerNotFound", body, key=s.moderator, **path)
+
+    scenario(tmp_path, play)
+
+
+@pytest.mark.parametrize("address", ["999.1.1.1", "10.0.0.0/99", "example", "not an address"])
+def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
+    async def play(s: Staff) -> None:
+        await refused(s.horde, ADD, "BadRequest", {"ipaddr": address, "hours": 1}, key=s.moderator)
+        await refused(s.horde, REMOVE, "BadRequest", {"ipaddr": address}, key=s.moderator)
+        await refused(s.horde, LOOK, "BadRequest", key=s.moderator, ipaddr=address.replace("/", "%2F"))
+
+    scenario(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "field"),
+    [
+        (ADD, {"ipaddr": "10.0.0.1", "hours": 0}, "hours"),
+        (ADD, {"ipaddr": "10.0.0.1", "hours": 721}, "hours"),
+        (ADD, {"ipaddr": "10.0.0.1"}, "hours"),
+        (ADD, {"ipaddr": "1.1.1.", "hours": 1}, "ipaddr"),
+        (REMOVE, {"ipaddr": "1" * 41}, "ipaddr"),
+        (BLOCK, {"days": 31}, "days"),
+    ],
+)
+def test_bounds_of_address_operations(tmp_path: Path, route: str, body: dict[str, Any], field: str) -> None:
+    async def play(s: Staff) -> None:
+        made = await checked(s.horde, route, 400, body, key=s.moderator, worker_id=UNKNOWN_ID)
+        assert list(made["errors"]) == [field]
+
+    scenario(tmp_path, play)
+
+
+@pytest.mark.parametrize("name", ["terms", "privacy", "sponsors"])
+def test_documents_are_there_as_html_and_markdown(tmp_path: Path, name: str) -> None:
+    async def play(s: Staff) -> None:
+        route = f"GET /documents/{name}"
+        page = (await checked(s.horde, route, 200))["html"]
+        assert page.startswith("<h1>") and "<p>" in page
+        assert (await checked(s.horde, route, 200, query="format=html"))["html"] == page
+        assert (await checked(s.horde, route, 200, query="format=markdown"))["markdown"].startswith("# ")
+        await refused(s.horde, route, "BadRequest", query="format=pdf")
+
+    scenario(tmp_path, play)
+
+
+def test_the_owner_replaces_documents_by_files(tmp_path: Path) -> None:
+    own = tmp_path / "documents"
+
+    async def play(s: Staff) -> None:
+        own.mkdir()
+        (own / "terms.md").write_text("# Rules\n\nBe **nice** & <kind>, see [us](https://example.com/a?b=c).")
+        assert (await checked(s.horde, "GET /documents/terms", 200))["html"] == (
+            "<h1>Rules</h1>\n<p>Be <strong>nice</strong> &amp; &lt;kind&gt;, see "
+            '<a href="https://example.com/a?b=c">us</a>.</p>'
+        )
+        (own / "privacy.html").write_text("<p>We know nothing.</p>")
+        for kind in ("html", "markdown"):
+            made = await checked(s.horde, "GET /documents/privacy", 200, query=f"format={kind}")
+            assert made == {kind: "<p>We know nothing.</p>"}
+        page = await s.horde.http.get("/privacy")
+        assert page.headers["content-type"] == "text/html; charset=utf-8" and "We know nothing." in page.text
+        assert "<h1>Rules</h1>" in (await s.horde.http.get("/terms")).text
+        (own / "sponsors.md").write_bytes(b"\xff\xfe")
+        answer = await s.horde.call("GET", "/documents/sponsors")
+        assert answer.status_code == 500 and "documents/sponsors.md" in answer.json()["message"]
+
+    scenario(tmp_path, play, documents=own)
+
+
+def test_news_come_newest_first_from_the_owners_file(tmp_path: Path) -> None:
+    own = tmp_path / "documents"
+
+    async def play(s: Staff) -> None:
+        assert len(await checked(s.horde, "GET /status/news", 200)) >= 1
+        own.mkdir()
+        (own / "news.toml").write_text(
+            '[[news]]\ndate_published = 2026-01-02\nnewspiece = "older"\n\n'
+            '[[news]]\ndate_published = "2026-03-04"\nnewspiece = "newer"\ntitle = "t"\nimportance = "High"\n'
+            'tags = ["a"]\nmore_info_urls = ["https://example.com"]\n'
+        )
+        newer, older = await checked(s.horde, "GET /status/news", 200)
+        assert (newer["date_published"], newer["newspiece"], newer["tags"]) == ("2026-03-04", "newer", ["a"])
+        assert (older["date_published"], older["title"]) == ("2026-01-02", None)
+        (own / "news.toml").write_text('[[news]]\nnewspiece = "no date"\n')
+        answer = await s.horde.call("GET", "/status/news")
+        assert answer.status_code == 500 and "date_published" in answer.json()["message"]
+
+    scenario(tmp_path, play, documents=own)
+
+
+def test_ratings_are_refused_with_the_reason_that_fits(tmp_path: Path) -> None:
+    async def play(s: Staff) -> None:
+        accepted = await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
+        best = {"best": UNKNOWN_ID, "ratings": [{"id": UNKNOWN_ID, "rating": 7, "artifacts": 0}]}
+        await refused(s.horde, RATE, "RequestNotFound", best, id=UNKNOWN_ID)
+        await refused(s.horde, RATE, "AestheticsNotCompleted", best, id=accepted["id"])
+        job = await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+        await s.horde.ok("POST", "/generate/submit", {"id": job["id"], "generation": "R2", "seed": 1}, key=s.somebody)
+        await refused(s.horde, RATE, "AestheticsNotPublic", best, id=accepted["id"])
+        text = await s.horde.ok("POST", "/generate/text/async", TEXT_REQUEST, key=ANONYMOUS)
+        await refused(s.horde, RATE, "RequestNotFound", best, id=text["id"])
+        made = await checked(s.horde, RATE, 400, {"best": "x", "ratings": [{"rating": 11}]}, id=accepted["id"])
+        assert set(made["errors"]) == {"best", "ratings.0.id", "ratings.0.rating"}
+
+    scenario(tmp_path, play)
