@@ -37,7 +37,10 @@ class RandomIds:
         """
         milliseconds = time.time_ns() // 1_000_000
         first, second = secrets.randbits(12), secrets.randbits(62)
-        return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | first << 64 | 2 << 62 | second))
+        digits = (
+            f"{milliseconds << 80 | 7 << 76 | first << 64 | 2 << 62 | second:032x}"  # UUID() takes ten times as long
+        )
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def api_key(self) -> str:
         return _key(secrets.token_bytes(KEY_BYTES))

@@ -76,14 +76,21 @@ RECORDS = statement(
 
 
 def find(tx: Tx, user_id: int) -> User | None:
-    row = tx.one(FIND, id=user_id)
-    return None if row is None else _user(row)
+    def read() -> User | None:
+        row = tx.one(FIND, id=user_id)
+        return None if row is None else _user(row)
+
+    return tx.remembered(("user", user_id), read)
 
 
 def by_key(tx: Tx, digest: bytes) -> User | None:
     """The user whose API key has this keyed digest."""
-    row = tx.one(BY_KEY, digest=digest)
-    return None if row is None else _user(row)
+
+    def read() -> User | None:
+        row = tx.one(BY_KEY, digest=digest)
+        return None if row is None else _user(row)
+
+    return tx.remembered(("key", digest), read)
 
 
 def by_name(tx: Tx, name: str) -> list[User]:

@@ -16,10 +16,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hordenode.store.errors import StoreReplaced, store_error
-from hordenode.store.tx import Tx
+from hordenode.store.tx import Memory, Tx
 
 log = logging.getLogger("hordenode.store")
 
+DATA_VERSION = "PRAGMA data_version"
 SLOW_S = 0.020
 BATCH_S = 0.004  # so that a batch never keeps the event loop for long
 PATIENCE_MS = 5000
@@ -62,6 +63,8 @@ class Writer:
         self._connection = connection
         self._hop = hop
         self._check = check
+        self._memory = Memory()
+        self._version = -1  # of the file, as other programs changed it
 
     async def run(self, functions: list[Function]) -> list[Outcome]:
         """One transaction with as many of the functions as fit into the time of a batch; an outcome for each of those.
@@ -76,6 +79,7 @@ class Writer:
             return [Outcome(error=lost) for _ in functions]
         except sqlite3.Error as failure:
             error = failure
+        self._memory.forget()
         await self._hop(_rollback)
         if len(functions) == 1:
             return [Outcome(error=public(error))]
@@ -84,11 +88,12 @@ class Writer:
     async def _transaction(self, functions: list[Function]) -> list[Outcome]:
         connection = self._connection
         await self._begin()
+        self._notice()
         before = connection.total_changes
         until = time.perf_counter() + BATCH_S
         outcomes = []
         for function in functions:
-            outcomes.append(_guarded(connection, function))
+            outcomes.append(_guarded(connection, function, self._memory))
             if time.perf_counter() > until:
                 break
         if connection.total_changes == before:
@@ -96,6 +101,13 @@ class Writer:
         else:
             await self._hop(self._commit)
         return outcomes
+
+    def _notice(self) -> None:
+        """Another program, such as the command line beside a node, may have changed what is remembered."""
+        version = self._connection.execute(DATA_VERSION).fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._memory.forget()
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         """What a file took that nobody will open again is not durable: `check` raises before anybody is told."""
@@ -124,9 +136,9 @@ def _commit(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _guarded(connection: sqlite3.Connection, function: Function) -> Outcome:
+def _guarded(connection: sqlite3.Connection, function: Function, memory: Memory) -> Outcome:
     """One function: its exception is its own, unless changes have to be undone with it."""
-    tx = Tx(connection)
+    tx = Tx(connection, memory)
     before = connection.total_changes
     began = time.perf_counter()
     try:
