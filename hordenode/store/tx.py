@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 Value = str | bytes | int | float | None
+
+
+# What nearly every call reads and few change. A cascade from `users` to `api_keys` begins at `users`.
+_REMEMBERED = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +22,13 @@ class Statement:
 
     name: str
     sql: str
-    forgets: bool = False  # changes what a Memory may hold
+    forgets: bool = field(init=False)  # changes what a Memory may hold
+
+    def __post_init__(self) -> None:
+        reads = self.sql.lstrip().upper().startswith("SELECT")
+        object.__setattr__(self, "forgets", not reads and _REMEMBERED.search(self.sql) is not None)
 
 
-# What nearly every call reads and few change. A cascade from `users` to `api_keys` begins at `users`.
-_REMEMBERED = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys)\b", re.IGNORECASE)
 MOST_REMEMBERED = 5000
 STATEMENTS: dict[str, Statement] = {}
 TELEMETRY: dict[str, Statement] = {}  # those of telemetry.db
@@ -32,8 +38,7 @@ def statement(name: str, sql: str, database: dict[str, Statement] = STATEMENTS) 
     """Declare a statement next to the function that uses it. ValueError when the name is taken."""
     if name in database:
         raise ValueError(f"the statement {name} is declared twice")
-    forgets = not sql.lstrip().upper().startswith("SELECT") and _REMEMBERED.search(sql) is not None
-    made = database[name] = Statement(name, sql, forgets)
+    made = database[name] = Statement(name, sql)
     return made
 
 
