@@ -45,7 +45,8 @@ class _Model:
 
     `path`: its folder, absolute once loaded; where it is not given, the place to which `models add` brings it from
     `source`. `sha256`: digests by file path inside the folder, checked when the model loads. `vram_mb`: memory that it
-    takes, for the budget; 0 = the size of its files. A pinned model loads at start and stays.
+    takes, for the budget; 0 = the size of its files. A pinned model loads at start and stays. `about`: in one line, what
+    it knows, for whoever is about to ask it something.
     """
 
     name: str = ""
@@ -54,6 +55,7 @@ class _Model:
     sha256: dict[str, str] = field(default_factory=dict)
     vram_mb: Amount = 0
     residency: Residency = "on-demand"
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class ImageModel(_Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextModel(_Model):
-    """A folder in the ONNX Runtime GenAI layout. `context` in tokens, `parameters` in billions.
+    """A folder in the layout of ONNX Runtime GenAI, or in that of optimum. `context` in tokens, `parameters` in billions.
 
     `max_batch`: how many texts are written side by side; each may take memory for a whole context.
     """

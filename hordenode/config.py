@@ -45,6 +45,29 @@ class ServerSettings:
     public_url: str = option("", "Address by which others reach this node, when it differs from the one they use.")
     trusted_proxies: tuple[str, ...] = option((), "Networks whose X-Forwarded-For header is believed.")
     max_body_mb: int = option(20, "Largest request body in MB.")
+    registration: str = option(
+        "invite",
+        "Who may make an account: closed: the owner only. invite: whoever has a code of `hordenode invite`. open: anyone.",
+        choices=("closed", "invite", "open"),
+    )
+    anonymous: bool = option(True, "Whether requests without an account (key 0000000000) are accepted.")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """[limits]"""
+
+    per_address: int = option(6000, "Requests a minute from one address; 0 means any number.")
+    per_key: int = option(12_000, "Requests a minute with one API key; 0 means any number.")
+    exempt: tuple[str, ...] = option(("127.0.0.0/8", "::1/128"), "Networks to which these limits do not apply.")
+    in_flight: int = option(1000, "Requests that are answered at once; more are told to come back (503).")
+    backlog: int = option(4000, "Writes that may wait for the disk before new requests are told to come back (503).")
+    connections: int = option(8192, "Connections open at once.")
+    connections_each: int = option(1024, "Connections open at once from one address that is not exempt.")
+    head_seconds: float = option(15.0, "Time that a client gets to send the head of a request.")
+    stall_seconds: float = option(60.0, "Time after which a client that neither sends nor takes anything is dropped.")
+    streams: int = option(1000, "Followers of the event stream at once.")
+    streams_each: int = option(32, "Followers of the event stream at once with one key, or from one address without.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +95,10 @@ class QueueSettings:
         "fair: users take turns. reference: by kudos and age, as the public horde.",
         choices=("fair", "reference"),
     )
+    max_running: int = option(
+        0,
+        "Jobs of one user that workers of others have at once, so that nobody fills them all; 0 means any number.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +106,19 @@ class HordeSettings:
     """[horde]"""
 
     name: str = option("hordenode", "Name of this horde, as clients see it.")
-    anonymous: bool = option(True, "Whether requests without an account (key 0000000000) are accepted.")
     kudos: bool = option(True, "on: requests cost and jobs earn kudos. off: everything is free and users take turns.")
+    upfront_kudos: str = option(
+        "never",
+        "never: nobody needs kudos in advance. busy: large requests do, the smaller ones the busier the horde is.",
+        choices=("never", "busy"),
+    )
+    refused_words: tuple[str, ...] = option((), "Words that names, infos and contacts may not contain.")
+    trust_after: int = option(
+        0, "Kudos held back from a new user's workers after which the account is trusted by itself; 0 means never."
+    )
+    workers_per_address: int = option(
+        0, "Most workers of one user at one address; 0 means as many as the user may run."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +158,8 @@ class WorkerSettings:
     text_models: tuple[str, ...] = option((), "Text models to offer; empty means all in models.toml.")
     max_pixels: int = option(1_048_576, "Largest picture to draw, as width times height.")
     max_length: int = option(512, "Longest text to write, in tokens.")
+    forms: tuple[str, ...] = option((), "Forms of alchemy to offer; empty means all that the engine can do.")
+    max_tiles: int = option(80, "Largest picture for alchemy, in tiles of 512x512 pixels.")
     metadata: bool = option(True, "Whether pictures carry how they were made (prompt, seed, settings) in their EXIF.")
     preview_every: int = option(5, "Steps between previews of a picture in the making; 0 means none.")
 
@@ -137,6 +177,26 @@ class LogSettings:
 
     level: str = option("info", "How much to log.", choices=("debug", "info", "warning", "error"))
     format: str = option("text", "text for people, json for machines.", choices=("text", "json"))
+    requests: bool = option(False, "Whether each HTTP request is logged, with its time and id.")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """[metrics]"""
+
+    allow: tuple[str, ...] = option(
+        ("127.0.0.0/8", "::1/128"), "Networks that may read /metrics; from others it takes an admin's key."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """[retention]"""
+
+    ledger_days: int = option(
+        365, "Days for which each movement of kudos is kept; older ones become one line each. 0 means for ever."
+    )
+    idle_days: int = option(7, "Days after which the queue forgets users and addresses that ask for nothing.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +204,7 @@ class Settings:
     """All sections. Components receive only theirs."""
 
     server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
     data: DataSettings = DataSettings()
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()
@@ -153,6 +214,8 @@ class Settings:
     worker: WorkerSettings = WorkerSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def data_dir(self) -> Path:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec import UNSET
 
+from hordenode.catalog import near_name
 from hordenode.coordinator.local import LocalHorde
-from hordenode.ops.events import EventBus, JobPopped, JobProgress, RequestDone, Subscription
+from hordenode.coordinator.waits import HasDone
+from hordenode.domain.forms import FORMS, POST_PROCESSORS
+from hordenode.ops.events import EventBus, JobProgress, RequestDone, Subscription
+from hordenode.protocol.alchemy import AlchemyAccepted, AlchemyForm, AlchemyRequest
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted
 from hordenode.protocol.image import ImageParams, ImageRequest
 from hordenode.protocol.text import TextParams, TextRequest
@@ -126,18 +132,39 @@ class Generator:
         made = status.generations[0]
         return GeneratedText(made.text, made.seed, made.model, made.worker_name)
 
+    async def alchemy(self, form: str, picture: bytes, options: dict[str, Any]) -> Any:
+        """What the form answers; a WebP file where it makes a picture. Raises as `image` does, and where nobody does it."""
+        if form not in FORMS:
+            raise GenerationFailed(f"There is no form '{form}'; {near_name(form, sorted(FORMS))}")
+        source = base64.b64encode(picture).decode()
+        wanted = AlchemyForm(name=form, payload=options)  # type: ignore[arg-type]  # checked above
+        request = AlchemyRequest(source_image=source, forms=(wanted,))
+        horde = self._horde
+        request_id = await self._run(
+            lambda: horde.request_alchemy(request), horde.cancel_alchemy, None, horde.alchemy_status
+        )
+        found = (await horde.alchemy_status(request_id)).forms[0]
+        if not found.result:
+            raise GenerationFailed(f"'{form}' was given up. The node's log says why.")
+        value = found.result[form]
+        return await horde.download(value) if form in POST_PROCESSORS else value
+
     async def _run(
         self,
-        submit: Callable[[], Awaitable[RequestAccepted | DryRunAnswer]],
+        submit: Callable[[], Awaitable[RequestAccepted | DryRunAnswer | AlchemyAccepted]],
         cancel: Callable[[str], Awaitable[object]],
         progress: Progress | None,
+        look: Callable[[str], Awaitable[HasDone]] | None = None,
     ) -> str:
         """Submit and wait until done; returns the request's id. What nobody waits for any more is cancelled."""
-        with self._bus.subscribe(JobPopped, JobProgress, RequestDone) as events:
+        with self._bus.subscribe(JobProgress, RequestDone) as events:
             accepted = await submit()
-            assert isinstance(accepted, RequestAccepted)
+            assert not isinstance(accepted, DryRunAnswer)
+            look = look or self._horde.check
             try:
-                while not (await self._horde.check(accepted.id)).done:
+                if isinstance(accepted, AlchemyAccepted) and accepted.message:
+                    raise GenerationFailed("No worker of this node does that: it needs a model in models.toml.")
+                while not (await look(accepted.id)).done:
                     await _follow(events, accepted.id, progress)
             except BaseException:
                 await cancel(accepted.id)
@@ -147,13 +174,10 @@ class Generator:
 
 async def _follow(events: Subscription, request_id: str, progress: Progress | None) -> None:
     """Report the steps of the request's jobs until it is done, or events were missed."""
-    jobs: set[str] = set()
     events.gap = False
     while not events.gap:
         event = await events.next()
-        if isinstance(event, JobPopped) and event.request_id == request_id:
-            jobs.add(event.id)
-        elif isinstance(event, JobProgress) and event.id in jobs and progress is not None:
+        if isinstance(event, JobProgress) and event.request_id == request_id and progress is not None:
             progress(event)
         elif isinstance(event, RequestDone) and event.id == request_id:
             return

@@ -10,56 +10,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hordenode import instruments
 from hordenode.api.route import ApiSettings
 from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
-from hordenode.blobs.files import FileBlobs
-from hordenode.blobs.signing import UrlSigner
-from hordenode.catalog import Catalog, load_catalog
-from hordenode.client.guard import Guard, NotANetwork, parse_networks
-from hordenode.config import ConfigError, OutgoingSettings, Settings
-from hordenode.coordinator import house, janitor, users
-from hordenode.coordinator.changes import Publisher
-from hordenode.coordinator.context import Coordinator, Rules
+from hordenode.catalog import load_catalog
+from hordenode.config import Settings
+from hordenode.coordinator import filters, house, janitor, retention, statistics, users, watch
+from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.local import LocalHorde
+from hordenode.coordinator.monthly import pay_monthly
+from hordenode.coordinator.trust import trust_proven
 from hordenode.coordinator.webhooks import WebhookSender
-from hordenode.domain.baselines import Baselines
-from hordenode.domain.entities import OWNER_ID, User
+from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
 from hordenode.engine.engine import Engine
 from hordenode.engine.jobs import Progress
-from hordenode.ops.clock import SystemClock
+from hordenode.opening import DATABASE, OWNER_KEY_FILE, ensure_owner, open_coordinator, prepare_data_dir
 from hordenode.ops.events import EventBus, JobProgress, WorkerSeen
-from hordenode.ops.ids import RandomIds
 from hordenode.ops.supervisor import Periodic, Supervisor
 from hordenode.server import HttpServer, on_signals
-from hordenode.store import users as user_rows
 from hordenode.store.database import Database
+from hordenode.store.errors import StoreError
 from hordenode.store.lock import DataDirLock, NodeInfo
-from hordenode.store.migrate import migrate
+from hordenode.store.retention import checkpoint
 from hordenode.version import AGENT, __version__
+from hordenode.worker.alchemy import AlchemyWorker
 from hordenode.worker.image import ImageWorker
-from hordenode.worker.offers import image_offer, text_offer
+from hordenode.worker.offers import alchemy_offer, image_offer, text_offer
+from hordenode.worker.results import encode_preview
 from hordenode.worker.text import TextWorker
 from hordenode.worker.worker import Wiring, Worker
 
 log = logging.getLogger("hordenode.node")
 
-DATABASE = "hordenode.db"
-SECRET_FILE = "secret.key"
-OWNER_KEY_FILE = "owner.key"
-OWNER_NAME = "owner"
 LOCAL_PRIORITY = 0
 FIRST_POP_S = 10
 
@@ -108,10 +99,13 @@ class Node:
         await ensure_owner(self.coordinator, self.owner_key_file)
         await janitor.give_back(self.coordinator)
         await janitor.rebuild_line(self.coordinator)
+        await statistics.load_sequence(self.coordinator)
+        await filters.load_filters(self.coordinator)
         await house.refresh(self.coordinator)
-        self.app = Router(ROUTES, self.coordinator, self._api_settings())
+        self.app = Router(ROUTES, self.coordinator, self._api_settings(), self.coordinator.metrics)
         self.local = LocalHorde(self.coordinator, OWNER_ID, AGENT)
         self._generator = Generator(self.local, self.bus)
+        instruments.attach(self.coordinator, self._supervisor, self.data_dir / DATABASE)
         for task in self._periodic_tasks():
             self._supervisor.periodic(task)
         self._supervisor.service("webhooks", WebhookSender(self.coordinator).run())
@@ -121,7 +115,7 @@ class Node:
     async def _stop(self) -> None:
         """The reverse: no new work, running jobs get their grace, then everything is closed."""
         if self._db is not None:
-            self.coordinator.stopping = True
+            self.coordinator.stop()
         await self._drain_workers()
         if self._server is not None:
             await self._server.stop()
@@ -129,10 +123,19 @@ class Node:
         if self._engine is not None:
             await self._engine.close()
         if self._db is not None:
+            await self._leave_store()
+        self._lock.release()
+
+    async def _leave_store(self) -> None:
+        """What only memory knows is stored, if the disk takes it: the next start does without, too."""
+        try:
             await janitor.give_back(self.coordinator)
             await janitor.save_presence(self.coordinator)
-            await self._db.close()
-        self._lock.release()
+            await janitor.save_activity(self.coordinator)
+            await statistics.count_deliveries(self.coordinator)
+        except StoreError as error:
+            log.error("the last changes could not be stored: %s", error)
+        await self.coordinator.close()
 
     async def serve(self, on_ready: Callable[[str], None] = lambda url: None) -> None:
         """Listen, call `on_ready` with the address, and return when the node is told to stop (signal or failure).
@@ -140,7 +143,8 @@ class Node:
         Raises PortInUse. The server goes on answering until the node is closed, so that jobs can finish.
         """
         server = self.settings.server
-        self._server = HttpServer(self.app, server.host, server.port)
+        self._server = HttpServer(self.app, server.host, server.port, self.settings.limits)
+        instruments.attach_server(self.coordinator, self._server)
         self.url = await self._server.start()
         self._lock.update(self.url)
         if self._told_to_stop.is_set():
@@ -174,13 +178,24 @@ class Node:
         """
         return await self._generator.text(TextAsk(prompt, **options), progress)
 
+    async def alchemy(self, form: str, picture: bytes, **options: Any) -> Any:
+        """Do something with a picture: `palette`, `describe`, `vectorize`, or what models.toml has a model for.
+
+        A WebP file where the form makes a picture, else a text, number, list or dict. Raises HordeError for what the
+        horde refuses, GenerationFailed when nobody can do it.
+        """
+        return await self._generator.alchemy(form, picture, options)
+
     async def create_user(self, name: str, **options: Any) -> tuple[str, str]:
-        """A new account: (alias, API key). `options`: those of Admin.create_user."""
-        return await Admin(self.coordinator).create_user(name, **options)
+        """A new account: (alias, API key). `options`: those of coordinator.users.create_user."""
+        user, key = await users.create_user(self.coordinator, name, **options)
+        return user.alias, key
 
     async def _open_coordinator(self) -> Coordinator:
         line = Line(fair=self.settings.queue.order == "fair")
-        coordinator = await open_coordinator(self.settings, self.catalog, line, self.bus.publish, self._stop_job)
+        coordinator = await open_coordinator(
+            self.settings, self.catalog, line, self.bus.publish, self._stop_job, self._store_lost
+        )
         self._db = coordinator.db
         return coordinator
 
@@ -191,6 +206,8 @@ class Node:
             public_url=server.public_url,
             trusted_proxies=server.trusted_proxies,
             max_body=server.max_body_mb * 2**20,
+            limits=self.settings.limits,
+            access_log=self.settings.log.requests,
         )
 
     def _periodic_tasks(self) -> list[Periodic]:
@@ -201,7 +218,14 @@ class Node:
             Periodic("expired requests", 60, lambda: janitor.sweep_expired(co)),
             Periodic("expired files", 600, lambda: janitor.sweep_blobs(co)),
             Periodic("changes by other programs", 2, lambda: janitor.notice_changes(co)),
+            Periodic("statistics", 10, lambda: statistics.count_deliveries(co)),
+            Periodic("old statistics", 600, lambda: statistics.prune_slices(co)),
             Periodic("worker presence", 30, lambda: janitor.save_presence(co)),
+            Periodic("last use of keys", 30, lambda: janitor.save_activity(co)),
+            Periodic("monthly kudos", 3600, lambda: pay_monthly(co)),
+            Periodic("earned trust", 600, lambda: trust_proven(co)),
+            Periodic("retention", 3600, lambda: retention.sweep(co)),
+            Periodic("checkpoint", 300, lambda: asyncio.to_thread(checkpoint, self.data_dir / DATABASE)),
         ]
 
     async def _start_engine(self) -> None:
@@ -231,10 +255,13 @@ class Node:
         found: list[Worker[Any, Any]] = []
         image = image_offer(engine.models(), settings, f"{name} images", AGENT)
         text = text_offer(engine.models(), settings, f"{name} texts", AGENT)
+        forms = alchemy_offer(engine.models(), settings, f"{name} alchemy", AGENT)
         if image is not None:
             found.append(ImageWorker(wiring, image))
         if text is not None:
             found.append(TextWorker(wiring, text))
+        if forms is not None:
+            found.append(AlchemyWorker(wiring, forms))
         return found
 
     async def _drain_workers(self) -> None:
@@ -254,11 +281,16 @@ class Node:
         finished.cancel()
 
     def _progress(self, progress: Progress) -> None:
-        self.bus.publish(JobProgress(progress.id, progress.step, progress.steps, progress.text))
+        preview = encode_preview(progress.preview) if progress.preview is not None else b""
+        co = self.coordinator
+        watch.report(co, progress.id, progress.step, progress.steps, text=progress.text, preview=preview, here=True)
 
     def _stop_job(self, job_id: str) -> None:
         for worker in self._workers:
             worker.stop_job(job_id)
+
+    def _store_lost(self) -> None:
+        self._service_died("store")
 
     def _service_died(self, name: str) -> None:
         log.error("the node stops because '%s' ended", name)
@@ -271,118 +303,3 @@ async def run_node(settings: Settings, on_ready: Callable[[Node], None]) -> None
     with on_signals(node.stop):
         async with node:
             await node.serve(lambda url: on_ready(node))
-
-
-def prepare_data_dir(data_dir: Path) -> None:
-    """Make the data directory, readable by its owner only."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-async def open_coordinator(
-    settings: Settings,
-    catalog: Catalog,
-    line: Line,
-    publish: Callable[[object], None],
-    stop_job: Callable[[str], None],
-) -> Coordinator:
-    """The coordinator on this data directory's database, migrated to the current schema."""
-    data_dir = settings.data_dir
-    path = data_dir / DATABASE
-    await asyncio.to_thread(migrate, path)
-    secret = load_secret(data_dir / SECRET_FILE)
-    forward: list[Callable[[object], None]] = []
-    db = await Database.open(path, synchronous=settings.store.synchronous, publish=lambda event: forward[0](event))
-    coordinator = Coordinator(
-        db=db,
-        clock=SystemClock(),
-        ids=RandomIds(),
-        blobs=FileBlobs(data_dir / "blobs"),
-        signer=UrlSigner(secret),
-        secret=secret,
-        baselines=Baselines({name: model.baseline for name, model in catalog.image.items()}),
-        text_sizes={name: model.parameters for name, model in catalog.text.items() if model.parameters},
-        rules=Rules(
-            fair=settings.queue.order == "fair",
-            anonymous=settings.horde.anonymous,
-            kudos=settings.horde.kudos,
-            max_upload=settings.server.max_body_mb * 2**20,
-            documents=data_dir / "documents",
-        ),
-        guard=make_guard(settings.outgoing),
-        line=line,
-    )
-    forward.append(Publisher(line, coordinator.doorbell, publish, stop_job))
-    return coordinator
-
-
-def make_guard(settings: OutgoingSettings) -> Guard:
-    """Where source images and webhooks may connect to. Raises ConfigError."""
-    try:
-        private = parse_networks(settings.private_networks)
-    except NotANetwork as error:
-        raise ConfigError(f"outgoing.private_networks: {error}.") from error
-    if not settings.ca_file:
-        return Guard(private)
-    trusted = ssl.create_default_context()
-    try:
-        trusted.load_verify_locations(settings.ca_file)
-    except OSError as error:
-        raise ConfigError(f"outgoing.ca_file: {settings.ca_file} cannot be used: {error}.") from error
-    return Guard(private, tls=trusted)
-
-
-@asynccontextmanager
-async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
-    """The database of a data directory for the command line, safe beside a running node."""
-    prepare_data_dir(settings.data_dir)
-    catalog = load_catalog(settings.data_dir)
-    coordinator = await open_coordinator(settings, catalog, Line(), lambda event: None, lambda job_id: None)
-    try:
-        await ensure_owner(coordinator, settings.data_dir / OWNER_KEY_FILE)
-        yield Admin(coordinator)
-    finally:
-        await coordinator.db.close()
-
-
-class Admin:
-    """What the command line does to a horde without its node."""
-
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
-
-    async def create_user(
-        self, name: str, kudos: float = 0.0, trusted: bool = False, moderator: bool = False, concurrency: int = 30
-    ) -> tuple[str, str]:
-        """A new account: (alias, API key)."""
-        user, key = await users.create_user(
-            self._coordinator, name, kudos_amount=kudos, trusted=trusted, moderator=moderator, concurrency=concurrency
-        )
-        return user.alias, key
-
-
-async def ensure_owner(coordinator: Coordinator, key_file: Path) -> None:
-    """User number 1 on the first start: owner, admin, moderator, trusted. Its key goes to `key_file`, mode 0600."""
-    existing: User | None = await coordinator.db.read(lambda tx: user_rows.find(tx, OWNER_ID))
-    if existing is not None:
-        return
-    key = coordinator.ids.api_key()
-    write_secret(key_file, key + "\n")  # first the file: a crash in between leaves no owner without a key
-    await users.create_user(coordinator, OWNER_NAME, trusted=True, moderator=True, admin=True, concurrency=500, key=key)
-
-
-def load_secret(path: Path) -> bytes:
-    """The node's own secret, made on the first start: it signs links and keys the digests of API keys."""
-    if not path.exists():
-        write_secret(path, secrets.token_hex(32) + "\n")
-    return bytes.fromhex(path.read_text(encoding="ascii").strip())
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

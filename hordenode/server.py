@@ -13,6 +13,9 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from hordenode.config import LimitSettings
+from hordenode.connections import Connections, guarded
+
 BACKLOG = 2048
 KEEP_ALIVE_S = 75
 CLOSE_S = 5
@@ -34,10 +37,12 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves one ASGI application on one address."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, limits: LimitSettings | None = None) -> None:
         self._host, self._port = host, port
+        self._connections = Connections(limits or LimitSettings())
         config = uvicorn.Config(
             app,
+            http=guarded(self._connections),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -59,6 +64,11 @@ class HttpServer:
         self._task.add_done_callback(lambda task: self._stop.set())
         host = WILDCARDS.get(self._host, f"[{self._host}]" if ":" in self._host else self._host)
         return f"http://{host}:{self._port}"
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._connections.count
 
     def request_stop(self) -> None:
         """Make `until_stopped` return; the server goes on until `stop`."""

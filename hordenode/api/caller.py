@@ -32,7 +32,7 @@ class Callers:
         if b"x-forwarded-for" not in headers or not self._trusts(peer):
             return peer
         hop = headers[b"x-forwarded-for"].decode("latin-1").rpartition(",")[2].strip()
-        return hop if _is_address(hop) else peer
+        return hop if is_address(hop) else peer
 
     def base_url(self, scope: Scope, headers: HeaderMap) -> str:
         """Scheme, host and mount point by which the caller reached the app, without a slash at the end."""
@@ -48,7 +48,7 @@ class Callers:
         return f"{scheme}://{host}{scope.get('root_path', '').rstrip('/')}"
 
     def _trusts(self, peer: str) -> bool:
-        return bool(self._trusted) and _is_address(peer) and any(ip_address(peer) in net for net in self._trusted)
+        return bool(self._trusted) and is_address(peer) and any(ip_address(peer) in net for net in self._trusted)
 
 
 def _own_host(server: tuple[str, int | None] | None) -> str:
@@ -68,7 +68,8 @@ def apikey(headers: HeaderMap) -> str | None:
     return None if key is None else key.decode("latin-1")
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether text is an IPv4 or IPv6 address."""
     try:
         ip_address(text)
     except ValueError:

@@ -6,6 +6,8 @@ It decides nothing about the API and must stay small: whatever a route needs bey
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -14,9 +16,14 @@ from starlette.types import Message, Receive, Scope, Send
 from hordenode.api import caller
 from hordenode.api.caller import Callers, HeaderMap
 from hordenode.api.cors import CORS_HEADERS, Headers
-from hordenode.api.errors_wire import ClientGone, crash, error_reply
+from hordenode.api.errors_wire import ClientGone, crash, error_reply, trouble
 from hordenode.api.fields import apply_mask, parse_mask
+from hordenode.api.gate import Gate, log_access
+from hordenode.api.hangup import unless_gone
 from hordenode.api.route import ApiSettings, Auth, Call, RawRoute, Reply, Route
+from hordenode.ops import trace
+from hordenode.ops.metrics import Metrics
+from hordenode.protocol.common import WaitQuery
 from hordenode.protocol.decode import decode, decode_query
 from hordenode.protocol.errors import HordeError, PlainError, ValidationFailed
 
@@ -24,6 +31,8 @@ Params = dict[str, str]
 
 log = logging.getLogger("hordenode.api")
 
+REQUEST_ID = "x-request-id"
+WAITED = "hordenode.waited"  # in the scope of a long poll
 _JSON = (b"content-type", b"application/json; charset=utf-8")
 _encode = msgspec.json.Encoder().encode
 
@@ -31,10 +40,11 @@ _encode = msgspec.json.Encoder().encode
 class Context:
     """What all endpoints of an app share."""
 
-    def __init__(self, services: Any, settings: ApiSettings) -> None:
+    def __init__(self, services: Any, settings: ApiSettings, metrics: Metrics) -> None:
         self.services = services
         self.max_body = settings.max_body
         self.callers = Callers(settings)
+        self.gate = Gate(metrics, settings.limits, self.callers, access_log=settings.access_log)
         self.headers: Headers = [*CORS_HEADERS, (b"horde-node", settings.node_name.encode("latin-1", "replace"))]
 
     def call(self, scope: Scope, headers: HeaderMap, params: Params, query: object) -> Call:
@@ -54,9 +64,12 @@ class Context:
         """Sends reply as JSON; to HEAD without its body."""
         await self.send(send, method, reply, _encode(reply.value))
 
-    async def send(self, send: Send, method: str, reply: Reply, body: bytes) -> None:
+    async def send(
+        self, send: Send, method: str, reply: Reply, body: bytes, more: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         headers = [_JSON, (b"content-length", b"%d" % len(body)), *self.headers]
-        headers.extend((name.lower().encode(), value.encode("latin-1", "replace")) for name, value in reply.headers)
+        for name, value in (*reply.headers, *more):
+            headers.append((name.lower().encode(), value.encode("latin-1", "replace")))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
@@ -67,22 +80,31 @@ class Endpoint:
     def __init__(self, route: Route, context: Context) -> None:
         self._route = route
         self._context = context
+        self._tally = context.gate.tally(route.method, route.path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, params: Params) -> None:
+        gate, began, headers = self._context.gate, perf_counter(), dict(scope["headers"])
+        more: tuple[tuple[str, str], ...] = ((REQUEST_ID, trace.begin(headers.get(b"x-request-id"))),)
+        gate.busy += 1
         try:
-            reply = await self._answer(scope, receive, params)
+            more = (*more, *gate.admit(scope, headers))
+            reply = await self._answer(scope, headers, receive, params)
             body = _encode(reply.value)
         except ClientGone:
             return
         except HordeError as error:
             reply, body = _failure(error)
         except Exception as error:
-            log.exception("%s %s failed", scope["method"], self._route.path)
-            reply, body = _failure(crash(error))
-        await self._context.send(send, scope["method"], reply, body)
+            reply, body = _failure(_explained(error, self._route))
+        finally:
+            gate.busy -= 1
+        self._tally.count(reply.status, None if WAITED in scope else perf_counter() - began)
+        if gate.access_log:
+            log_access(scope, reply.status, began)
+        await self._context.send(send, scope["method"], reply, body, more)
 
-    async def _answer(self, scope: Scope, receive: Receive, params: Params) -> Reply:
-        route, headers = self._route, dict(scope["headers"])
+    async def _answer(self, scope: Scope, headers: HeaderMap, receive: Receive, params: Params) -> Reply:
+        route = self._route
         body = None
         if route.body is not None:
             raw = await read_body(receive, headers, self._context.max_body)
@@ -92,11 +114,24 @@ class Endpoint:
         query = None if route.query is None else decode_query(route.query, scope["query_string"])
         fields = headers.get(b"x-fields")
         mask = parse_mask(fields.decode("latin-1")) if fields else None
-        answer = await route.handler(self._context.call(scope, headers, params, query), body)
+        answering = route.handler(self._context.call(scope, headers, params, query), body)
+        if isinstance(query, WaitQuery) and query.wait > 0:
+            answer = await self._wait(scope, receive, answering)
+        else:
+            answer = await answering
         reply = answer if isinstance(answer, Reply) else Reply(route.status, answer)
         if mask is None:
             return reply
         return Reply(reply.status, apply_mask(mask, msgspec.to_builtins(reply.value)), reply.headers)
+
+    async def _wait(self, scope: Scope, receive: Receive, answering: Awaitable[object]) -> object:
+        """A long poll: nothing is being done, and nobody is kept from anything."""
+        scope[WAITED] = True
+        self._context.gate.busy -= 1
+        try:
+            return await unless_gone(receive, answering)
+        finally:
+            self._context.gate.busy += 1
 
 
 class RawEndpoint:
@@ -105,19 +140,24 @@ class RawEndpoint:
     def __init__(self, route: RawRoute, context: Context) -> None:
         self._route = route
         self._context = context
+        self._tally = context.gate.tally(route.method, route.path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, params: Params) -> None:
-        started = False
+        started, headers = False, dict(scope["headers"])
+        request_id = trace.begin(headers.get(b"x-request-id"))
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message = {**message, "headers": [*message.get("headers", ()), *self._context.headers]}
+                self._tally.count(message["status"], None)
+                ours = (*self._context.headers, (REQUEST_ID.encode(), request_id.encode()))
+                message = {**message, "headers": [*message.get("headers", ()), *ours]}
             await send(message)
 
-        call = self._context.call(scope, dict(scope["headers"]), params, None)
+        call = self._context.call(scope, headers, params, None)
         try:
+            self._context.gate.admit(scope, headers)
             await self._route.handler(call, scope, receive, send_with_headers)
         except ClientGone:
             return
@@ -125,9 +165,8 @@ class RawEndpoint:
             if started:
                 raise  # half an answer is out: only the server can end the connection
             if not isinstance(error, HordeError):
-                log.exception("%s %s failed", scope["method"], self._route.path)
-                error = crash(error)
-            await self._context.respond(send, scope["method"], error_reply(error))
+                error = _explained(error, self._route)
+            await self._context.respond(send_with_headers, scope["method"], error_reply(error))
 
 
 async def read_body(receive: Receive, headers: HeaderMap, limit: int) -> bytes:
@@ -149,6 +188,16 @@ async def read_body(receive: Receive, headers: HeaderMap, limit: int) -> bytes:
             raise _too_large(limit)
         if not message.get("more_body"):
             return b"".join(pieces)
+
+
+def _explained(error: Exception, route: Route | RawRoute) -> HordeError:
+    """The public form of what nobody expected. The owner reads the rest in the log."""
+    public = trouble(error)
+    if public is not None:
+        log.error("%s %s failed: %s", route.method, route.path, public)
+        return public
+    log.exception("%s %s failed", route.method, route.path)
+    return crash(error)
 
 
 def _failure(error: HordeError) -> tuple[Reply, bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from hordenode.config import LimitSettings
 from hordenode.protocol.wire import Request
 
 
@@ -27,6 +28,8 @@ class ApiSettings:
     public_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
     max_body: int = 20 * 2**20
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    access_log: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from hordenode.api.cors import preflight_headers
 from hordenode.api.endpoint import Context, Endpoint, Params, RawEndpoint
 from hordenode.api.route import ApiSettings, RawRoute, Reply, Route
+from hordenode.ops.metrics import Metrics
 
 App = Callable[[Scope, Receive, Send, Params], Awaitable[None]]
 
@@ -37,11 +38,18 @@ class Place:
 class Router:
     """All routes of the API as one ASGI application; it can be mounted in another one.
 
-    services: what handlers find as `call.services`. Raises ValueError for a route that is declared twice.
+    services: what handlers find as `call.services`; metrics: where answers are counted.
+    Raises ValueError for a route that is declared twice.
     """
 
-    def __init__(self, routes: Iterable[Route | RawRoute], services: Any, settings: ApiSettings) -> None:
-        self._context = Context(services, settings)
+    def __init__(
+        self,
+        routes: Iterable[Route | RawRoute],
+        services: Any,
+        settings: ApiSettings,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._context = Context(services, settings, metrics or Metrics())
         self._exact: dict[str, Place] = {}
         self._tails: dict[str, Place] = {}
         self._patterns: dict[re.Pattern[str], Place] = {}

@@ -25,28 +25,29 @@ class FileBlobs:
 
     async def put(self, bucket: str, key: str, data: bytes) -> None:
         """Write beside, sync, rename: a crash leaves the old file or the new one."""
-        place = self._place(bucket, key)
+        place = self.place(bucket, key)
         if not self._swept:
             self._swept = True
             await asyncio.to_thread(_sweep, self._root / TEMPORARY)
         await asyncio.to_thread(_write, place, self._root / TEMPORARY / secrets.token_hex(8), data)
 
     async def get(self, bucket: str, key: str) -> bytes | None:
-        place = self._place(bucket, key)
+        place = self.place(bucket, key)
         return await asyncio.to_thread(_read, place)
 
     async def path(self, bucket: str, key: str) -> Path | None:
-        place = self._place(bucket, key)
+        place = self.place(bucket, key)
         return place if await asyncio.to_thread(place.is_file) else None
 
     async def delete(self, bucket: str, key: str) -> None:
-        place = self._place(bucket, key)
+        place = self.place(bucket, key)
         await asyncio.to_thread(lambda: place.unlink(missing_ok=True))
 
     async def usage(self) -> int:
         return await asyncio.to_thread(_usage, self._root)
 
-    def _place(self, bucket: str, key: str) -> Path:
+    def place(self, bucket: str, key: str) -> Path:
+        """Where a file is or would be."""
         for name in (bucket, key):
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r:.80} cannot be the name of a stored file")

@@ -20,6 +20,8 @@ MAX_SIDE = 16_383  # WebP's own limit
 MAX_PIXELS = 64_000_000
 RESULT_QUALITY = 95
 LOSSLESS_METHOD = 0  # the quickest
+LOSSLESS_PIXELS = 4_194_304  # more would take seconds
+QUALITIES = (95, 75, 50, 25)
 
 # By their first bytes. Not Image.open: its own limit on pixels is a setting of the whole process, and it takes the
 # pictures of newer phones (JPEG with a preview behind) for animations.
@@ -69,11 +71,8 @@ def to_webp(data: bytes, quality: int = RESULT_QUALITY) -> bytes:
     return _converted(data, quality)
 
 
-def source_webp(data: bytes, quality: int | None) -> bytes:
-    """A client's picture as WebP without metadata: where it was taken is nobody's business. Raises BadImage.
-
-    quality: None keeps all that can be seen, without loss where the picture's own format has none.
-    """
+def source_webp(data: bytes, quality: int) -> bytes:
+    """A client's picture as WebP without metadata: where it was taken is nobody's business. Raises BadImage."""
     if not is_webp(data):
         return _converted(data, quality)
     image = _decoded_webp(data)
@@ -82,13 +81,32 @@ def source_webp(data: bytes, quality: int | None) -> bytes:
     return without_metadata(data)
 
 
-def _converted(data: bytes, quality: int | None) -> bytes:
+def faithful_webp(data: bytes, largest: int) -> bytes:
+    """As `source_webp`, with as little loss as `largest` bytes allow: none at best. Raises BadImage."""
+    if is_webp(data) and len(kept := source_webp(data, RESULT_QUALITY)) <= largest:
+        return kept
+    image, info = (_decoded_webp(data), _inspect_webp(data)) if is_webp(data) else _loaded(data)
+    small = info.width * info.height <= LOSSLESS_PIXELS and info.format != "JPEG"
+    for quality in (None, *QUALITIES) if small else QUALITIES:
+        made = _encoded(image, info, quality)
+        if len(made) <= largest:
+            return made
+    raise TooLarge(f"{info.width}x{info.height} pixels of this picture do not fit into {largest} bytes")
+
+
+def _converted(data: bytes, quality: int) -> bytes:
+    image, info = _loaded(data)
+    return _encoded(image, info, quality)
+
+
+def _loaded(data: bytes) -> tuple[Image, ImageInfo]:
     image = _opened(data)
     info = _info(image)
     try:
-        return _encoded(image, info, quality)
+        image.load()
     except Exception as error:
         raise BadImage("the picture is damaged") from error
+    return image, info
 
 
 def _decoded_webp(data: bytes) -> Image:
@@ -134,12 +152,11 @@ def _check(width: int, height: int, *, animated: bool) -> None:
 
 
 def _encoded(image: Image, info: ImageInfo, quality: int | None) -> bytes:
-    """Upright, as cameras mean it, in 8 bits per channel."""
+    """Upright, as cameras mean it, in 8 bits per channel; quality None: without loss."""
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):  # 16 bits of grey: convert() would cut instead of scale
         upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     out = io.BytesIO()
-    lossless = quality is None and info.format != "JPEG"
-    options = {"lossless": True, "method": LOSSLESS_METHOD} if lossless else {"quality": quality or RESULT_QUALITY}
+    options = {"lossless": True, "method": LOSSLESS_METHOD} if quality is None else {"quality": quality}
     upright.convert("RGBA" if info.alpha else "RGB").save(out, "WEBP", exif=b"", xmp=b"", **options)
     return out.getvalue()

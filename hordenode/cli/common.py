@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import gc
 import sys
@@ -19,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Exit statuses: 1 the command failed, 2 wrong usage (click's own), 3 the horde refused, 4 the horde cannot be reached.
 FAILED, REFUSED, UNREACHABLE = 1, 3, 4
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 SWITCH_INTERVAL_S = 0.0005
 GC_THRESHOLDS = (20_000, 20, 50)  # the defaults look 700 objects on, which costs a tenth of the round trips
 
@@ -83,9 +85,9 @@ def explained(command: F) -> F:
 
 def explain(error: Exception) -> Failure | None:
     """The failure that an exception stands for; None for a bug. Imports what has been imported already at this point."""
-    import httpx
-
+    from hordenode.backup import BackupError
     from hordenode.catalog import CatalogError
+    from hordenode.client.base import Unreachable
     from hordenode.embedding import GenerationFailed
     from hordenode.engine.jobs import EngineError
     from hordenode.library.errors import LibraryError
@@ -97,9 +99,10 @@ def explain(error: Exception) -> Failure | None:
     if isinstance(error, HordeError):
         code = f" ({error.rc})" if error.rc else ""
         return Failure(f"the horde refused: {error.message}{code}", REFUSED)
-    if isinstance(error, httpx.TransportError):
-        return Failure(f"the horde cannot be reached: {str(error) or type(error).__name__}", UNREACHABLE)
+    if isinstance(error, Unreachable):
+        return Failure(str(error), UNREACHABLE)
     known = (
+        BackupError,
         CatalogError,
         LibraryError,
         GenerationFailed,
@@ -113,4 +116,6 @@ def explain(error: Exception) -> Failure | None:
         return Failure(str(error))
     if isinstance(error, PermissionError):
         return Failure(f"no permission: {error.filename}. Choose another directory with --data-dir.")
+    if isinstance(error, OSError) and error.filename and error.errno in DISK_ERRORS:
+        return Failure(f"{error.filename}: {error.strerror}. Free or mend the disk, or choose another with --data-dir.")
     return None

@@ -30,12 +30,21 @@ class Finding:
 
 
 @click.command()
+@click.option(
+    "--repair", is_flag=True, help="Put the data directory right and make its database compact. Stop the node first."
+)
 @data_dir_option
 @config_option
 @explained
-def doctor(data_dir: Path | None, config: Path | None) -> None:
+def doctor(repair: bool, data_dir: Path | None, config: Path | None) -> None:
     """Check this machine: which provider runs and why the others do not, memory, models, data directory, port."""
     settings = settings_for(config, data_dir)
+    if repair:
+        from hordenode.repair import repair_data
+
+        for line in repair_data(settings.data_dir):
+            click.echo(line)
+        return
     found = list(examine(settings))
     width = max(len(finding.what) for finding in found)
     marks = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
@@ -91,9 +100,26 @@ def _data(data_dir: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(existing).free / GIB
     state = "ok" if free >= LOW_DISK_GIB else "problem"
     yield Finding(state, "data directory", f"{data_dir}, {free:.1f} GiB free")
+    yield from _database(data_dir)
     running = read_running(data_dir) if data_dir.exists() else None
     if running is not None:
         yield Finding("note", "node", f"running: process {running.pid}, {running.url or 'not listening'}")
+
+
+def _database(data_dir: Path) -> Iterator[Finding]:
+    """Whether everything in the database agrees. Read-only, also beside a running node."""
+    from hordenode.store.invariants import broken_rules
+
+    database = data_dir / "hordenode.db"
+    if not database.is_file():
+        return
+    broken = broken_rules(database)
+    size = database.stat().st_size / 2**20
+    if broken:
+        text = f"{'; '.join(broken)}: stop the node, make a backup, run `hordenode doctor --repair`"
+        yield Finding("problem", "database", text)
+    else:
+        yield Finding("ok", "database", f"sound, {size:.1f} MB")
 
 
 def _port(settings: Settings) -> Finding:

@@ -19,6 +19,8 @@ from hordenode.config import Settings
 
 if TYPE_CHECKING:
     from hordenode.client.base import HordeClient
+    from hordenode.client.events import Event
+    from hordenode.client.http import HttpHorde
     from hordenode.embedding import ImageAsk, TextAsk
     from hordenode.node import Node
     from hordenode.ops.events import JobProgress
@@ -74,6 +76,9 @@ def image(prompt: str, output: Path, horde: str | None, key: str | None, **optio
     check_output(output)
     seed, model = run(_image(where, ask, output))
     click.echo(f"{output}  (model {model}, seed {seed})")
+    about = _about(where, model)
+    if about:
+        click.echo(f"{model} knows {about}.", err=True)
 
 
 @generate.command()
@@ -87,11 +92,19 @@ def image(prompt: str, output: Path, horde: str | None, key: str | None, **optio
 @config_option
 @explained
 def text(prompt: str, horde: str | None, key: str | None, **options: Any) -> None:
-    """Continue the text PROMPT. Prints the continuation, as it comes where the node is started for it."""
+    """Continue the text PROMPT. Prints the continuation as it comes."""
     from hordenode.embedding import TextAsk
 
     where = Where(settings_for(options.pop("config"), options.pop("data_dir")), horde, key)
     run(_text(where, TextAsk(prompt, **options)))
+
+
+def _about(where: Where, model: str) -> str:
+    """What a model of our own catalog knows, in one line; nothing for a model of another horde."""
+    from hordenode.catalog import load_catalog
+
+    known = None if where.horde else load_catalog(where.settings.data_dir).image.get(model)
+    return known.about if known else ""
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -173,11 +186,12 @@ async def _image(where: Where, ask: ImageAsk, output: Path) -> tuple[str, str]:
         done = (await horde.image_status(accepted.id)).generations
         if not done:
             raise Failure("the request was given up: no worker could finish it. The node's log says why.")
-        _write(output, await horde.download(done[0].img))
+        write_picture(output, await horde.download(done[0].img))
         return done[0].seed, done[0].model
 
 
 async def _text(where: Where, ask: TextAsk) -> None:
+    from hordenode.client.http import HttpHorde
     from hordenode.protocol.common import RequestAccepted
 
     if not _is_running(where):
@@ -187,11 +201,51 @@ async def _text(where: Where, ask: TextAsk) -> None:
         await _check_model(horde, "text", ask.model)
         accepted = await horde.request_text(ask.request())
         assert isinstance(accepted, RequestAccepted)
+        shown = await _show_tokens(horde, accepted) if isinstance(horde, HttpHorde) else ""
         await _wait(horde, accepted, horde.cancel_text)
         done = (await horde.text_status(accepted.id)).generations
         if not done:
             raise Failure("the request was given up: no worker could finish it. The node's log says why.")
-        click.echo(done[0].text)
+        _finish(shown, done[0].text)
+
+
+async def _show_tokens(horde: HttpHorde, accepted: RequestAccepted) -> str:
+    """Print what is written as it comes, where the horde tells; returns what was printed. Ctrl-C cancels the request."""
+    from hordenode.protocol.errors import HordeError
+
+    shown = ""
+    try:
+        async for event in horde.events(accepted.id):
+            piece = _piece(event, shown)
+            click.echo(piece, nl=False)
+            shown += piece
+            if event.name in ("request_done", "job_faulted") or (event.name == "snapshot" and not _pending(event)):
+                break
+    except HordeError:
+        pass  # another kind of horde: the text comes as a whole
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        await horde.cancel_text(accepted.id)
+        raise
+    return shown
+
+
+def _piece(event: Event, shown: str) -> str:
+    """What an event adds to what is shown; a snapshot has everything from the beginning."""
+    if event.name == "job_progress":
+        return str(event.data.get("text", ""))
+    if event.name == "snapshot":
+        text = "".join(str(job["text"]) for job in event.data["jobs"])
+        return text.removeprefix(shown) if text.startswith(shown) else ""
+    return ""
+
+
+def _pending(snapshot: Event) -> bool:
+    return any(not request["done"] for request in snapshot.data["requests"])
+
+
+def _finish(shown: str, text: str) -> None:
+    """Print the rest; the whole text once more where the pieces were not the result."""
+    click.echo(text.removeprefix(shown) if text.startswith(shown) else f"\n{text}")
 
 
 async def _stream(settings: Settings, ask: TextAsk) -> None:
@@ -210,8 +264,7 @@ async def _stream(settings: Settings, ask: TextAsk) -> None:
             made = await node.generate_text(**asdict(ask), progress=show)
         except GenerationFailed as error:
             raise Failure(str(error)) from error
-    streamed = "".join(shown)
-    click.echo(made.text.removeprefix(streamed) if made.text.startswith(streamed) else f"\n{made.text}")
+    _finish("".join(shown), made.text)
 
 
 async def _check_model(horde: HordeClient, kind: str, model: str | None) -> None:
@@ -251,7 +304,7 @@ def _words(check: RequestCheck) -> str:
     return f"waiting, place {check.queue_position} in the queue"
 
 
-def _write(output: Path, webp: bytes) -> None:
+def write_picture(output: Path, webp: bytes) -> None:
     """Write the picture in the format that the name asks for."""
     if output.suffix.lower() == ".webp":
         output.write_bytes(webp)
@@ -261,4 +314,5 @@ def _write(output: Path, webp: bytes) -> None:
     from PIL import Image
 
     with Image.open(io.BytesIO(webp)) as picture:
-        picture.convert("RGB").save(output)
+        opaque = output.suffix.lower() != ".png"
+        (picture.convert("RGB") if opaque else picture).save(output)

@@ -12,9 +12,16 @@ from hordenode.version import __version__
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("hordenode.cli.up", "up", "Run a node: a private horde that serves the AI Horde v2 API."),
     "generate": ("hordenode.cli.generate", "generate", "Make a picture or a text."),
+    "alchemy": ("hordenode.cli.alchemy", "alchemy", "Do something with a picture: caption, palette, upscale…"),
     "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
+    "key": ("hordenode.cli.key", "key", "API keys of an account."),
+    "invite": ("hordenode.cli.key", "invite", "Make an invitation code for somebody to register with."),
     "models": ("hordenode.cli.models", "models", "Models that this node can run."),
     "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
+    "bench": ("hordenode.cli.bench", "bench", "Measure this machine: round trips, steps and tokens a second."),
+    "backup": ("hordenode.cli.backup", "backup", "Write the whole horde into one file, while it runs."),
+    "restore": ("hordenode.cli.backup", "restore", "Make a horde what a backup holds."),
+    "metrics": ("hordenode.cli.metrics", "metrics", "Explain the metrics of a node; print a Grafana dashboard."),
     "doctor": ("hordenode.cli.doctor", "doctor", "Check this machine: engine, memory, data directory, port."),
 }
 

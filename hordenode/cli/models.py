@@ -45,11 +45,12 @@ def models() -> None:
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="Of converted weights [default: [defaults] in models.toml, else int8 for text and fp32 for images].",
+    help="Of converted weights [default: models.toml, else int8 for text; for images fp16 on a GPU, else fp32].",
 )
 @click.option("--baseline", default="", help="Family of an image model as hordes call it [default: found out].")
 @click.option("--like", metavar="SOURCE", help="For a single checkpoint: what lends it tokenizer and sizes.")
 @click.option("--in-place", is_flag=True, help="Leave an ONNX folder where it is instead of copying it.")
+@click.option("--plain", is_flag=True, help="Leave image graphs as exported instead of in a faster form.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="Your token for the hub [default: HF_TOKEN].")
 @click.option("--export-python", type=click.Path(path_type=Path), help="A Python that has optimum-onnx, for images.")
 @click.option("--make-environment", is_flag=True, help="Install optimum-onnx in the data directory if it is needed.")

@@ -25,6 +25,7 @@ def up(host: str | None, port: int | None, data_dir: Path | None, config: Path |
 
     Ctrl-C stops it once running jobs are finished; a second Ctrl-C stops at once.
     """
+    from hordenode.connections import FILES, raise_file_limit
     from hordenode.node import run_node
     from hordenode.ops.logs import set_up_logs
 
@@ -32,6 +33,7 @@ def up(host: str | None, port: int | None, data_dir: Path | None, config: Path |
         config, data_dir, server__host=host, server__port=port, engine__enabled=False if no_engine else None
     )
     set_up_logs(settings.log)
+    raise_file_limit(settings.limits.connections + FILES)
     run(run_node(settings, _ready))
 
 

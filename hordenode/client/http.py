@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
-from hordenode.protocol.common import ANONYMOUS_KEY, DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.client.base import Unreachable
+from hordenode.client.events import Event, read_events
+from hordenode.protocol.alchemy import (
+    AlchemyAccepted,
+    AlchemyJob,
+    AlchemyPop,
+    AlchemyRequest,
+    AlchemyStatus,
+    AlchemySubmit,
+)
+from hordenode.protocol.common import (
+    ANONYMOUS_KEY,
+    DryRunAnswer,
+    RequestAccepted,
+    RequestCheck,
+    SimpleAnswer,
+    SubmitAnswer,
+)
 from hordenode.protocol.errors import HordeError, PlainError
+from hordenode.protocol.events import JobReport
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
 from hordenode.protocol.status import ActiveModel
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
@@ -19,9 +39,13 @@ from hordenode.protocol.workers import WorkerDetails
 from hordenode.version import AGENT
 
 T = TypeVar("T")
-J = TypeVar("J", ImageJob, TextJob)
+J = TypeVar("J", ImageJob, TextJob, AlchemyJob)
 
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+UPLOAD_TIMEOUT = httpx.Timeout(10.0)  # worker_protocol.md 3
+READ_S, CONNECT_S = 30.0, 5.0
+DOWNLOAD_S, MAX_DOWNLOAD = 60.0, 32 * 2**20  # of one file
+TIMEOUT = httpx.Timeout(READ_S, connect=CONNECT_S)
+SILENCE_S = 60.0  # without even a heartbeat
 SAFE_TRIES = 3  # of calls that change nothing
 RETRY_PAUSE_S = 0.5
 POLL_S = 2.0
@@ -29,7 +53,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class HttpHorde:
-    """One user of a horde at `url` (with or without /api). Raises HordeError; httpx.TransportError when unreachable.
+    """One user of a horde at `url` (with or without /api). Raises HordeError, and Unreachable.
 
     transport: another way to reach it, such as httpx.ASGITransport. pause: waits some seconds.
     """
@@ -59,13 +83,16 @@ class HttpHorde:
     async def request_text(self, request: TextRequest) -> RequestAccepted | DryRunAnswer:
         return await self._request("generate/text/async", request, dry_run=request.dry_run)
 
-    async def check(self, request_id: str) -> RequestCheck:
+    async def request_alchemy(self, request: AlchemyRequest) -> AlchemyAccepted:
+        return await self._post("interrogate/async", request, AlchemyAccepted)
+
+    async def check(self, request_id: str, wait: float = 0.0) -> RequestCheck:
         try:
-            return await self._get(f"generate/check/{request_id}", RequestCheck)
+            return await self._get(f"generate/check/{request_id}", RequestCheck, _waiting(wait))
         except HordeError as error:
             if error.rc != "RequestNotFound":
                 raise
-        return await self._get(f"generate/text/status/{request_id}", RequestCheck)
+        return await self._get(f"generate/text/status/{request_id}", RequestCheck, _waiting(wait))
 
     async def image_status(self, request_id: str) -> ImageStatus:
         return await self._get(f"generate/status/{request_id}", ImageStatus)
@@ -73,11 +100,17 @@ class HttpHorde:
     async def text_status(self, request_id: str) -> TextStatus:
         return await self._get(f"generate/text/status/{request_id}", TextStatus)
 
+    async def alchemy_status(self, request_id: str) -> AlchemyStatus:
+        return await self._get(f"interrogate/status/{request_id}", AlchemyStatus)
+
     async def cancel_image(self, request_id: str) -> ImageStatus:
         return await self._send("DELETE", f"generate/status/{request_id}", ImageStatus)
 
     async def cancel_text(self, request_id: str) -> TextStatus:
         return await self._send("DELETE", f"generate/text/status/{request_id}", TextStatus)
+
+    async def cancel_alchemy(self, request_id: str) -> AlchemyStatus:
+        return await self._send("DELETE", f"interrogate/status/{request_id}", AlchemyStatus)
 
     async def pop_image(self, offer: ImagePop, wait: float = 0.0) -> ImageJob:
         return await self._pop("generate/pop", offer, ImageJob, wait)
@@ -85,11 +118,17 @@ class HttpHorde:
     async def pop_text(self, offer: TextPop, wait: float = 0.0) -> TextJob:
         return await self._pop("generate/text/pop", offer, TextJob, wait)
 
+    async def pop_alchemy(self, offer: AlchemyPop, wait: float = 0.0) -> AlchemyJob:
+        return await self._pop("interrogate/pop", offer, AlchemyJob, wait)
+
     async def submit_image(self, result: ImageSubmit) -> SubmitAnswer:
         return await self._post("generate/submit", result, SubmitAnswer)
 
     async def submit_text(self, result: TextSubmit) -> SubmitAnswer:
         return await self._post("generate/text/submit", result, SubmitAnswer)
+
+    async def submit_form(self, result: AlchemySubmit) -> SubmitAnswer:
+        return await self._post("interrogate/submit", result, SubmitAnswer)
 
     async def find_user(self) -> UserDetails:
         return await self._get("find_user", UserDetails)
@@ -102,15 +141,36 @@ class HttpHorde:
 
     async def upload(self, url: str, data: bytes) -> None:
         """PUT without key and content type, to the URL exactly as it was given (worker_protocol.md 3)."""
-        answer = await self._files.put(httpx.URL(url), content=data)
+        with _reaching(url):
+            answer = await self._files.put(httpx.URL(url), content=data, timeout=UPLOAD_TIMEOUT)
         if answer.status_code != 200:
             raise PlainError(answer.status_code, f"The upload was refused with status {answer.status_code}.")
 
     async def download(self, url: str) -> bytes:
-        answer = await self._files.get(httpx.URL(url), follow_redirects=True)
-        if answer.status_code != 200:
-            raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
-        return answer.content
+        with _reaching(url):
+            async with (
+                asyncio.timeout(DOWNLOAD_S),
+                self._files.stream("GET", httpx.URL(url), follow_redirects=True) as answer,
+            ):
+                if answer.status_code != 200:
+                    raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
+                return await _limited(answer)
+
+    async def report(self, job_id: str, step: int, steps: int, *, text: str = "", preview: bytes = b"") -> None:
+        """Tell a hordenode what a job of ours did; HordeError with status 404 and no rc where this horde is none."""
+        body = JobReport(step=step, steps=steps, text=text, preview=base64.b64encode(preview).decode())
+        await self._post(str(self._http.base_url.join(f"../node/v1/jobs/{job_id}/progress")), body, SimpleAnswer)
+
+    async def events(self, request_id: str) -> AsyncIterator[Event]:
+        """What happens to a request from now on, where this horde is a hordenode; else HordeError with status 404."""
+        timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_S)
+        url = self._http.base_url.join("../node/v1/events")
+        async with self._http.stream("GET", url, params={"request": request_id}, timeout=timeout) as answer:
+            if answer.status_code != 200:
+                await answer.aread()
+                raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
+            async for event in read_events(answer.aiter_lines()):
+                yield event
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -121,29 +181,31 @@ class HttpHorde:
             return await self._post(path, body, DryRunAnswer)
         return await self._post(path, body, RequestAccepted)
 
-    async def _pop(self, path: str, offer: ImagePop | TextPop, kind: type[J], wait: float) -> J:
-        """Pop; when nothing comes, ask again until `wait` is over: a v2 horde has no way to wait."""
+    async def _pop(self, path: str, offer: ImagePop | TextPop | AlchemyPop, kind: type[J], wait: float) -> J:
+        """Pop; when nothing comes, ask again until `wait` is over. A horde that answers at once cannot wait."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while True:
-            job = await self._post(path, offer, kind)
+            asked, left = loop.time(), max(0.0, until - loop.time())
+            job = await self._post(path, offer, kind, _waiting(left))
             if job.id is not None or loop.time() + POLL_S > until:
                 return job
-            await self._pause(POLL_S)
+            if loop.time() - asked < min(left, POLL_S):
+                await self._pause(POLL_S)
 
     async def _get(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> T:
         """A call that may be repeated: connection trouble is tried again."""
         for left in reversed(range(SAFE_TRIES)):
             try:
                 return await self._send("GET", path, kind, query=query)
-            except httpx.TransportError:
+            except Unreachable:
                 if left == 0:
                     raise
                 await self._pause(RETRY_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
-    async def _post(self, path: str, body: msgspec.Struct, kind: type[T]) -> T:
-        return await self._send("POST", path, kind, content=msgspec.json.encode(body))
+    async def _post(self, path: str, body: msgspec.Struct, kind: type[T], query: Mapping[str, str] | None = None) -> T:
+        return await self._send("POST", path, kind, content=msgspec.json.encode(body), query=query)
 
     async def _send(
         self,
@@ -155,7 +217,10 @@ class HttpHorde:
         query: Mapping[str, str] | None = None,
     ) -> T:
         headers = _JSON if content is not None else {}
-        answer = await self._http.request(method, path, content=content, params=query, headers=headers)
+        with _reaching(str(self._http.base_url)):
+            answer = await self._http.request(
+                method, path, content=content, params=query, headers=headers, timeout=_patience(query)
+            )
         if answer.status_code not in (200, 202):
             raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
         try:
@@ -164,12 +229,45 @@ class HttpHorde:
             raise PlainError(502, f"The answer of {answer.url.host} is not that of an AI Horde: {error}") from error
 
 
+async def _limited(answer: httpx.Response) -> bytes:
+    """The body, as long as it is not larger than any picture of a horde: links may lead to strangers."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in answer.aiter_bytes():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_DOWNLOAD:
+            raise PlainError(413, f"The file is larger than {MAX_DOWNLOAD // 2**20} MB.")
+    return b"".join(pieces)
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    """Connection trouble as Unreachable. Only the host is named: links carry signatures."""
+    try:
+        yield
+    except (httpx.TransportError, httpx.StreamError, httpx.TooManyRedirects) as error:
+        reason = str(error) or type(error).__name__
+        raise Unreachable(f"{httpx.URL(url).netloc.decode()} cannot be reached: {reason}") from error
+
+
 def api_root(url: str) -> str:
     """The address below which the v2 operations are, from whatever form an owner types."""
     base = url.rstrip("/")
     for ending in ("/api/v2", "/api"):
         base = base.removesuffix(ending)
     return f"{base}/api/v2/"
+
+
+def _waiting(seconds: float) -> dict[str, str] | None:
+    """The query of a long poll; a horde that does not know it answers at once."""
+    return {"wait": f"{seconds:.1f}"} if seconds > 0 else None
+
+
+def _patience(query: Mapping[str, str] | None) -> httpx.Timeout:
+    """The usual timeouts, after what the horde was asked to wait."""
+    wait = float((query or {}).get("wait", 0))
+    return httpx.Timeout(READ_S + wait, connect=CONNECT_S) if wait else TIMEOUT
 
 
 def _json(answer: httpx.Response) -> Any:

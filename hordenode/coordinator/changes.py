@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hordenode.coordinator.doorbell import Doorbell
-from hordenode.coordinator.line import LaneServed, Line, LineMoved
+from hordenode.coordinator.context import Coordinator
+from hordenode.coordinator.counts import Counts
+from hordenode.coordinator.line import LaneGone, LaneServed, LineMoved
 from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, WaitingPrompt
-from hordenode.ops.events import RequestDone
+from hordenode.domain.needs import Needs
+from hordenode.ops.events import JobDone, JobFaulted, JobPopped, RequestDone
 from hordenode.store import alchemy, requests
 from hordenode.store.tx import Tx
 
@@ -25,6 +27,21 @@ class JobStopped:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignatureUsed:
+    """Needs that were not in memory have this id in the store."""
+
+    id: int
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Something that is also kept in memory was changed: bring the memory in step."""
+
+    update: Callable[[], None]
+
+
 def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
     """Store a transition of domain/lifecycle.py."""
     requests.advance(tx, before, after)
@@ -34,34 +51,64 @@ def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
         tx.emit(LineMoved(after))
 
 
+def public_id(tx: Tx, wp: WaitingPrompt) -> str:
+    """The id that the requester knows: of a form, that of the alchemy request which it belongs to."""
+    return alchemy.of_form(tx, wp.id) if wp.kind is Kind.ALCHEMY else wp.id
+
+
 def tell_done(tx: Tx, wp: WaitingPrompt) -> None:
     """Tell everybody when nothing of the request is left to do; of an alchemy request, with its last form."""
     if not lifecycle.is_done(wp):
         return
     done = alchemy.done_with(tx, wp.id) if wp.kind is Kind.ALCHEMY else wp.id
     if done is not None:
-        tx.emit(RequestDone(id=done))
+        tx.emit(RequestDone(done, wp.user_id))
 
 
-@dataclass(slots=True)
 class Publisher:
     """Where the database delivers events after each commit, on the event loop and in the order of the commits."""
 
-    line: Line
-    doorbell: Doorbell
-    publish: Callable[[object], None]
-    stop_job: Callable[[str], None]
+    def __init__(self, co: Coordinator, publish: Callable[[object], None], stop_job: Callable[[str], None]) -> None:
+        self._co = co
+        self._publish = publish
+        self._stop_job = stop_job
+        self._count = Counts(co.metrics)
 
     def __call__(self, event: object) -> None:
-        if isinstance(event, LaneServed):
-            self.line.apply(event)
+        if isinstance(event, LaneServed | LaneGone):
+            self._co.line.apply(event)
         elif isinstance(event, LineMoved):
-            self.line.apply(event)
-            if event.wp.n > 0 and not event.gone:
-                self.doorbell.ring(event.wp.kind)
+            self._moved(event)
+        elif isinstance(event, SignatureUsed):
+            self._co.verdicts.learn(event.id, event.needs)
         elif isinstance(event, JobStopped):
-            self.stop_job(event.id)
+            self._stop_job(event.id)
+        elif isinstance(event, Committed):
+            event.update()
         else:
-            if isinstance(event, RequestDone):
-                self.doorbell.ring(event.id)
-            self.publish(event)
+            self._remember(event)
+            self._count(event)
+            self._co.streams.deliver(event)
+            self._publish(event)
+
+    def _moved(self, event: LineMoved) -> None:
+        co = self._co
+        before = co.line.waiting_of(event.wp.id)
+        co.line.apply(event)
+        co.doorbell.ring(event.wp.id)
+        if event.wp.n > before and not event.gone:
+            co.waiters.summon(event.wp, event.wp.n - before)
+
+    def _remember(self, event: object) -> None:
+        co = self._co
+        if isinstance(event, JobPopped):
+            co.live.popped(event)
+            if event.kind == Kind.ALCHEMY:  # the line moved for a form, but it is the whole request that is waited for
+                co.doorbell.ring(event.request_id)
+        elif isinstance(event, JobDone | JobFaulted):
+            co.live.ended(event.id)
+            if co.rules.max_running:
+                co.waiters.rouse()  # for what this user has waiting, whatever it is
+            co.doorbell.ring(event.request_id)
+        elif isinstance(event, RequestDone):
+            co.doorbell.ring(event.id)

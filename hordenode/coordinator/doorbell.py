@@ -1,4 +1,4 @@
-"""Waking those who wait for something, without polling: in-process workers, long polls, the embedding API."""
+"""Waking those who wait for a request to change, without polling: long polls and the embedding API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,16 @@ class Doorbell:
             if not listeners:
                 del self._listeners[key]
 
+    def listeners(self, key: Hashable) -> int:
+        """How many listen for this key."""
+        return len(self._listeners.get(key, ()))
+
     def ring(self, key: Hashable) -> None:
         """Wake all that listen for this key. Call on the event loop."""
         for heard in self._listeners.get(key, ()):
             heard.set()
+
+    def ring_all(self) -> None:
+        """Wake everybody: the node stops."""
+        for key in self._listeners:
+            self.ring(key)

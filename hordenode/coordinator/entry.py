@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hordenode.coordinator import prices
+from hordenode.coordinator.changes import SignatureUsed
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import LaneServed, LineMoved
 from hordenode.coordinator.specs import encode_spec
@@ -19,7 +20,10 @@ from hordenode.store.tx import Tx
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An admitted request. Amounts in thousandths of a kudos: `price` per job, `tax` already due."""
+    """An admitted request. Amounts in thousandths of a kudos: `price` per job, `tax` already due.
+
+    proxied_account: for whom a service asks. sharedkey_id: what pays. downgraded: it comes after all others.
+    """
 
     kind: Kind
     spec: Spec
@@ -27,21 +31,25 @@ class Entry:
     balance: int
     price: int
     tax: int
+    proxied_account: str | None = None
+    sharedkey_id: str | None = None
+    downgraded: bool = False
 
 
 def enqueue(tx: Tx, co: Coordinator, caller: Caller, entry: Entry) -> WaitingPrompt:
     """Put the request into the queue. Forms keep the priority that they come with, other requests gain by waiting."""
     now = co.clock.now_ms()
     user, balance, spec = entry.user, entry.balance, entry.spec
-    urgency, band = prices.standing(co, user, balance)
+    address = co.address_of(tx, caller)
+    urgency, band = prices.standing(co, user, balance, downgraded=entry.downgraded)
     wp = WaitingPrompt(
         id=co.ids.uuid(),
         kind=entry.kind,
         user_id=user.id,
-        lane_id=_lane(tx, entry.kind, user, caller.address, band),
+        lane_id=_lane(tx, entry.kind, user, address, band),
         signature_id=_signature(tx, co, entry),
         order_key=urgency if entry.kind is Kind.ALCHEMY else priority.order_key(urgency, now),
-        arrival=co.turns(),
+        arrival=co.turns.next(),
         n=spec.n,
         jobs=spec.n,
         processing=0,
@@ -54,8 +62,10 @@ def enqueue(tx: Tx, co: Coordinator, caller: Caller, entry: Entry) -> WaitingPro
         consumed=entry.tax,
         created_ms=now,
         expires_ms=now + lifecycle.LIFETIME_MS,
+        sharedkey_id=entry.sharedkey_id,
     )
-    requests.insert(tx, wp, requests.StoredSpec(encode_spec(spec), caller.client_agent, caller.address))
+    stored = requests.StoredSpec(encode_spec(spec), caller.client_agent, address, entry.proxied_account)
+    requests.insert(tx, wp, stored)
     tx.emit(LineMoved(wp))
     return wp
 
@@ -78,4 +88,7 @@ def _lane(tx: Tx, kind: Kind, user: User, address: str, band: int) -> int:
 def _signature(tx: Tx, co: Coordinator, entry: Entry) -> int:
     needs = needs_of(entry.spec)
     known = co.verdicts.signature(needs)
-    return queue.signature_id(tx, entry.kind, encode_needs(needs)) if known is None else known
+    if known is None:
+        known = queue.signature_id(tx, entry.kind, encode_needs(needs))
+        tx.emit(SignatureUsed(known, needs))
+    return known

@@ -10,12 +10,12 @@ from dataclasses import asdict, replace
 
 from msgspec import UNSET, UnsetType
 
-from hordenode.coordinator.changes import advance
+from hordenode.coordinator.changes import advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, User
 from hordenode.domain.house import Modes, Network, Timeout, Timeouts, parse_network, seconds, shown, worker_network
-from hordenode.ops.events import ModesChanged, RequestDone
+from hordenode.ops.events import ModesChanged
 from hordenode.protocol.common import UNKNOWN_AGENT, SimpleAnswer
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.house import (
@@ -105,8 +105,7 @@ async def _cancel_images(co: Coordinator) -> None:
         for wp in waiting:
             after = lifecycle.cancel(wp)
             advance(tx, wp, after)
-            if lifecycle.is_done(after):
-                tx.emit(RequestDone(id=wp.id))
+            tell_done(tx, after)
         return len(waiting)
 
     while await co.db.write(cancel) == CHUNK:
@@ -174,6 +173,17 @@ def time_out(tx: Tx, co: Coordinator, network: Network, duration_ms: int) -> Non
     now = co.clock.now_ms()
     rows.forget_timeouts(tx, now)
     rows.set_timeout(tx, Timeout(network, now + duration_ms))
+
+
+async def offend(co: Coordinator, address: str) -> None:
+    """A prompt from there was refused: the address waits, longer each time within a day (contract 17)."""
+    try:
+        network = parse_network(address)
+    except ValueError:
+        return  # a caller without an address, such as a socket file
+    duration = co.house.offences.timeout_ms(address, co.clock.now_ms())
+    await co.db.write(lambda tx: time_out(tx, co, network, duration))
+    await refresh(co)
 
 
 def check_poller(co: Coordinator, address: str, client_agent: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from hordenode.domain.entities import User
 from hordenode.domain.spec import (
     Audience,
     ExtraText,
+    GenerationSpec,
     ImageSpec,
     Lora,
     TextSpec,
@@ -51,16 +54,27 @@ def image_spec(body: ImageRequest, *, default_model_offered: bool) -> ImageSpec:
     )
 
 
+def fitted(spec: GenerationSpec, user: User) -> GenerationSpec:
+    """The spec as it is for this user: pictures for education are safe for work, by trusted workers (contract 2.1)."""
+    if not user.education or not isinstance(spec, ImageSpec):
+        return spec
+    return replace(spec, censor_nsfw=True, audience=replace(spec.audience, nsfw=False, trusted_workers=True))
+
+
 def text_spec(body: TextRequest) -> TextSpec:
     """The spec of a text request; nsfw and extra_slow_workers are ignored for texts (contract 3.2)."""
     params = body.params or TextParams()
     given: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(params).items() if v is not UNSET}
     own = {name: given.pop(name) for name in ("n", "max_length", "max_context_length") if name in given}
+    extension: dict[str, Any] = msgspec.to_builtins(given.pop("hordenode", {}))
+    extension.pop("user", None)
+    said = (message["content"] for message in extension.get("messages", ()))
     return TextSpec(
-        prompt=body.prompt,
+        prompt="\n".join(said) or body.prompt,  # so that filters and blacklists see a conversation
         audience=_audience(body, body.models, nsfw=False),
         softprompt=body.softprompt or None,
         sampling=given,
+        extension={name: value for name, value in extension.items() if value not in ((), [])},
         **own,
     )
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hordenode.coordinator import files, house, sources, uptime
-from hordenode.coordinator.changes import advance
+from hordenode.coordinator import files, house, uptime
 from hordenode.coordinator.context import Coordinator
-from hordenode.coordinator.line import LaneServed, LineMoved
-from hordenode.coordinator.links import RESULTS, SOURCES, result_key
+from hordenode.coordinator.line import LaneServed
+from hordenode.coordinator.links import SOURCES
+from hordenode.coordinator.live import LiveJob
+from hordenode.coordinator.pops import give_back_jobs
+from hordenode.coordinator.removal import File, remove_files, remove_request
+from hordenode.coordinator.statistics import count_deliveries
 from hordenode.coordinator.submits import fault_job
-from hordenode.domain import lifecycle
 from hordenode.domain.entities import Kind, WaitingPrompt
-from hordenode.domain.spec import ImageSpec
-from hordenode.store import alchemy, jobs, queue, requests
+from hordenode.store import alchemy, jobs, keys, messages, queue, requests, users
 from hordenode.store import blobs as blob_rows
 from hordenode.store.tx import Tx
 
@@ -36,33 +37,20 @@ async def sweep_stale(co: Coordinator) -> int:
 
 async def sweep_expired(co: Coordinator) -> int:
     """Delete requests whose life is over, with jobs and files; returns how many (contract 8.3)."""
-    left: list[tuple[str, str]] = []
+    await count_deliveries(co)  # what is deleted cannot be counted any more
+    left: list[File] = []
 
     def delete(tx: Tx) -> int:
         now = co.clock.now_ms()
         left.extend((SOURCES, key) for key in alchemy.delete_expired(tx, now))
         gone = requests.expired(tx, now, CHUNK)
         for wp in gone:
-            left.extend(_files_of(tx, co, wp))
-            requests.delete(tx, wp)
-            tx.emit(LineMoved(wp, gone=True))
+            left.extend(remove_request(tx, co, wp))
         return len(gone)
 
     count = await _until_done(co, delete)
-    for bucket, key in left:
-        await files.remove(co, bucket, key)
+    await remove_files(co, left)
     return count
-
-
-def _files_of(tx: Tx, co: Coordinator, wp: WaitingPrompt) -> list[tuple[str, str]]:
-    """(bucket, key) of results and pictures that go with a request; the picture of a form goes with its whole request."""
-    if wp.kind is Kind.TEXT:
-        return []
-    found = [(RESULTS, result_key(job.id)) for job, _ in jobs.done_of(tx, wp.id)]
-    spec = co.specs.of(tx, wp)
-    if isinstance(spec, ImageSpec):
-        found += [(SOURCES, key) for key in sources.blobs_of(spec)]
-    return found
 
 
 async def sweep_blobs(co: Coordinator) -> int:
@@ -100,6 +88,19 @@ async def notice_changes(co: Coordinator) -> bool:
     return True
 
 
+async def save_activity(co: Coordinator) -> None:
+    """Store when users and keys were last seen."""
+    seen, used = co.activity.take()
+    if not seen:
+        return
+
+    def save(tx: Tx) -> None:
+        users.save_active(tx, seen)
+        keys.save_used(tx, used)
+
+    await co.db.write(save)
+
+
 async def give_back(co: Coordinator) -> int:
     """Jobs that this node's own worker held return to the queue; returns how many. At start, and at the end of a stop.
 
@@ -108,25 +109,25 @@ async def give_back(co: Coordinator) -> int:
 
     def give(tx: Tx) -> int:
         held = jobs.in_process(tx)
-        for job in held:
-            wp = requests.find_any(tx, job.request_id)
-            if wp is not None and jobs.fault(tx, job.id, co.clock.now_ms()):
-                advance(tx, wp, lifecycle.give_back(wp))
+        give_back_jobs(tx, co, held)
         return len(held)
 
     return await co.db.write(give)
 
 
 async def rebuild_line(co: Coordinator) -> None:
-    """At start: what is only kept in memory of the queue."""
+    """At start: what is only kept in memory of the queue, and of messages."""
 
     def load(tx: Tx) -> tuple[list[LaneServed], list[WaitingPrompt]]:
         for kind in Kind:
             for signature, _ in queue.waiting_signatures(tx, kind):
                 co.verdicts.needs(tx, kind, signature)
+        co.turns.pass_over(queue.last_turn(tx))
         return [LaneServed(*row) for row in queue.lanes(tx)], requests.waiting(tx)
 
     co.line.load(*await co.db.read(load))
+    co.live.load(LiveJob(*row) for row in await co.db.read(jobs.live))
+    co.board.load(await co.db.read(lambda tx: messages.active(tx, co.clock.now_ms())))
 
 
 async def _until_done(co: Coordinator, step: Callable[[Tx], int]) -> int:

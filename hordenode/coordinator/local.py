@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 from urllib.parse import urlsplit
 
-from hordenode.coordinator import files, pops, requests, status, submits, users, workers
+from hordenode.coordinator import alchemy, files, pops, requests, status, submits, users, workers
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.links import RESULTS
+from hordenode.coordinator.waits import until_change
 from hordenode.domain.entities import Kind
+from hordenode.protocol.alchemy import (
+    AlchemyAccepted,
+    AlchemyJob,
+    AlchemyPop,
+    AlchemyRequest,
+    AlchemyStatus,
+    AlchemySubmit,
+)
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError, PlainError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
@@ -19,7 +25,6 @@ from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, T
 from hordenode.protocol.users import UserDetails
 from hordenode.protocol.workers import WorkerDetails
 
-J = TypeVar("J", ImageJob, TextJob)
 LOCAL_URL = "local:"  # links made for this process; only `upload` and `download` below read them
 
 
@@ -36,7 +41,13 @@ class LocalHorde:
     async def request_text(self, request: TextRequest) -> RequestAccepted | DryRunAnswer:
         return await requests.submit_text(self._co, self._caller, request)
 
-    async def check(self, request_id: str) -> RequestCheck:
+    async def request_alchemy(self, request: AlchemyRequest) -> AlchemyAccepted:
+        return await alchemy.submit(self._co, self._caller, request)
+
+    async def check(self, request_id: str, wait: float = 0.0) -> RequestCheck:
+        return await until_change(self._co, request_id, wait, lambda: self._check(request_id))
+
+    async def _check(self, request_id: str) -> RequestCheck:
         try:
             return await requests.check(self._co, request_id, Kind.IMAGE)
         except HordeError as error:
@@ -50,23 +61,35 @@ class LocalHorde:
     async def text_status(self, request_id: str) -> TextStatus:
         return await requests.text_status(self._co, request_id)
 
+    async def alchemy_status(self, request_id: str) -> AlchemyStatus:
+        return await alchemy.status(self._co, request_id, LOCAL_URL)
+
     async def cancel_image(self, request_id: str) -> ImageStatus:
         return await requests.cancel_image(self._co, request_id, LOCAL_URL)
 
     async def cancel_text(self, request_id: str) -> TextStatus:
         return await requests.cancel_text(self._co, request_id)
 
+    async def cancel_alchemy(self, request_id: str) -> AlchemyStatus:
+        return await alchemy.cancel(self._co, request_id, LOCAL_URL)
+
     async def pop_image(self, offer: ImagePop, wait: float = 0.0) -> ImageJob:
-        return await self._pop(Kind.IMAGE, lambda: pops.pop_image(self._co, self._caller, offer), wait)
+        return await pops.pop_image(self._co, self._caller, offer, wait)
 
     async def pop_text(self, offer: TextPop, wait: float = 0.0) -> TextJob:
-        return await self._pop(Kind.TEXT, lambda: pops.pop_text(self._co, self._caller, offer), wait)
+        return await pops.pop_text(self._co, self._caller, offer, wait)
+
+    async def pop_alchemy(self, offer: AlchemyPop, wait: float = 0.0) -> AlchemyJob:
+        return await pops.pop_alchemy(self._co, self._caller, offer, wait)
 
     async def submit_image(self, result: ImageSubmit) -> SubmitAnswer:
         return await submits.submit_image(self._co, self._caller, result)
 
     async def submit_text(self, result: TextSubmit) -> SubmitAnswer:
         return await submits.submit_text(self._co, self._caller, result)
+
+    async def submit_form(self, result: AlchemySubmit) -> SubmitAnswer:
+        return await submits.submit_form(self._co, self._caller, result)
 
     async def find_user(self) -> UserDetails:
         return await users.find_user(self._co, self._caller)
@@ -98,22 +121,6 @@ class LocalHorde:
 
     async def aclose(self) -> None:
         """Nothing to close: the coordinator belongs to the node."""
-
-    async def _pop(self, kind: Kind, pop: Callable[[], Awaitable[J]], wait: float) -> J:
-        """Pop, and wait up to `wait` seconds for something to pop."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + wait
-        with self._co.doorbell.listen(kind) as heard:
-            while True:
-                heard.clear()
-                job = await pop()
-                left = until - loop.time()
-                if job.id is not None or left <= 0:
-                    return job
-                try:
-                    await asyncio.wait_for(heard.wait(), left)
-                except TimeoutError:
-                    return job
 
 
 def _blob(url: str) -> tuple[str, str]:

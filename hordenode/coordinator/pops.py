@@ -6,19 +6,21 @@ finds nothing changes nothing, and a transaction without changes costs no sync t
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from msgspec import UNSET
 
-from hordenode.coordinator.changes import advance
+from hordenode.coordinator.changes import advance, public_id
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import LaneServed
 from hordenode.coordinator.links import source_url, upload_url
 from hordenode.coordinator.offers import Admitted, admit
 from hordenode.coordinator.presence import Pop
+from hordenode.coordinator.waits import bell
 from hordenode.domain import lifecycle, matching
 from hordenode.domain.entities import Job, JobState, Kind, WaitingPrompt
 from hordenode.domain.forms import FORM_TTL_S, POST_PROCESSORS
@@ -28,9 +30,9 @@ from hordenode.domain.matching import ImageOffer
 from hordenode.domain.payload import image_payload, pick_model, text_payload
 from hordenode.domain.seeds import job_seed
 from hordenode.domain.spec import AlchemySpec, ImageSpec, SourceImage, Spec, TextSpec
-from hordenode.ops.events import JobPopped, WorkerSeen
+from hordenode.ops.events import JobFaulted, JobPopped, WorkerSeen
 from hordenode.protocol.alchemy import AlchemyJob, AlchemyJobForm, AlchemyPop, AlchemySkipped
-from hordenode.protocol.common import JobSourceImage
+from hordenode.protocol.common import JobSourceImage, WorkerMessage
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageSkipped
 from hordenode.protocol.text import TextJob, TextPop, TextSkipped
@@ -54,6 +56,7 @@ class Claim:
     ids: tuple[str, ...]
     seed: int
     ttl_s: int
+    lane_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,12 @@ class Found:
         return self.claims[0] if self.claims else None
 
 
-async def pop_image(co: Coordinator, caller: Caller, body: ImagePop) -> ImageJob:
-    """POST /generate/pop."""
-    found = await _pop(co, caller, Kind.IMAGE, body)
+async def pop_image(co: Coordinator, caller: Caller, body: ImagePop, wait: float = 0.0) -> ImageJob:
+    """POST /generate/pop. With `wait`, an answer without a job comes only after so many seconds."""
+    found = await _pop(co, caller, Kind.IMAGE, body, wait)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, ImageSpec):
-        return ImageJob(skipped=_skipped(ImageSkipped, found.skipped))
+        return ImageJob(skipped=_skipped(ImageSkipped, found.skipped), messages=_messages(co, found))
     spec = claim.spec
     uploads = tuple(upload_url(co, caller.base_url, job_id) for job_id in claim.ids)
     extra = tuple(
@@ -93,28 +96,34 @@ async def pop_image(co: Coordinator, caller: Caller, body: ImagePop) -> ImageJob
         extra_source_images=extra or None,
         r2_upload=uploads[0],
         r2_uploads=uploads,
+        messages=_messages(co, found),
     )
 
 
-async def pop_text(co: Coordinator, caller: Caller, body: TextPop) -> TextJob:
-    """POST /generate/text/pop."""
-    found = await _pop(co, caller, Kind.TEXT, body)
+async def pop_text(co: Coordinator, caller: Caller, body: TextPop, wait: float = 0.0) -> TextJob:
+    """POST /generate/text/pop. With `wait`, an answer without a job comes only after so many seconds."""
+    found = await _pop(co, caller, Kind.TEXT, body, wait)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, TextSpec):
-        return TextJob(skipped=_skipped(TextSkipped, found.skipped))
+        return TextJob(skipped=_skipped(TextSkipped, found.skipped), messages=_messages(co, found))
     return TextJob(
-        payload=text_payload(claim.spec),
+        payload=text_payload(claim.spec, str(claim.lane_id) if caller.in_process else ""),
         id=claim.ids[0],
         ids=claim.ids,
         ttl=claim.ttl_s,
         softprompt=claim.spec.softprompt,
         model=claim.model,
+        messages=_messages(co, found),
     )
 
 
-async def pop_alchemy(co: Coordinator, caller: Caller, body: AlchemyPop) -> AlchemyJob:
+def _messages(co: Coordinator, found: Found) -> tuple[WorkerMessage, ...]:
+    return co.board.for_pop(found.admitted.worker.id, co.clock.now_ms())
+
+
+async def pop_alchemy(co: Coordinator, caller: Caller, body: AlchemyPop, wait: float = 0.0) -> AlchemyJob:
     """POST /interrogate/pop."""
-    found = await _pop(co, caller, Kind.ALCHEMY, body)
+    found = await _pop(co, caller, Kind.ALCHEMY, body, wait)
     forms = tuple(_form(co, caller, claim) for claim in found.claims)
     return AlchemyJob(forms=forms or None, skipped=_skipped(AlchemySkipped, found.skipped))
 
@@ -132,11 +141,49 @@ def _form(co: Coordinator, caller: Caller, claim: Claim) -> AlchemyJobForm:
     )
 
 
-async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
+async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop, wait: float) -> Found:
+    """Look once, or until there is something (coordinator/waiters.py)."""
+    if wait <= 0:
+        return await _look(co, caller, kind, body)
+    until = asyncio.get_running_loop().time() + wait
+    with co.waiters.wait(kind) as waiter:
+        while True:
+            summons = waiter.take()
+            found = await _look_or_give_back(co, caller, kind, body)
+            waiter.judge = found.admitted.judge
+            co.waiters.pass_on(summons)
+            left = until - asyncio.get_running_loop().time()
+            if found.claim is not None or co.stopping or not await bell(waiter.heard, left):
+                return found
+
+
+async def _look(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
     found = await co.db.write(lambda tx: _find(tx, co, caller, kind, body))
     admitted = found.admitted
     co.presence.see(admitted.worker, admitted.judge, body, co.clock.now_ms())
     return found
+
+
+async def _look_or_give_back(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:
+    """A job for a worker that hung up meanwhile returns to the queue at once."""
+    looking = asyncio.ensure_future(_look(co, caller, kind, body))
+    try:
+        return await asyncio.shield(looking)
+    except asyncio.CancelledError:
+        found = await looking
+        ids = [job_id for claim in found.claims for job_id in claim.ids]
+        if ids:
+            await co.db.write(lambda tx: give_back_jobs(tx, co, [job for i in ids if (job := jobs.find(tx, i))]))
+        raise
+
+
+def give_back_jobs(tx: Tx, co: Coordinator, held: Iterable[Job]) -> None:
+    """Jobs return to the queue and nobody is to blame."""
+    for job in held:
+        wp = requests.find_any(tx, job.request_id)
+        if wp is not None and jobs.fault(tx, job.id, co.clock.now_ms()):
+            advance(tx, wp, lifecycle.give_back(wp))
+            tx.emit(JobFaulted(job.id, public_id(tx, wp), wp.user_id))
 
 
 def _find(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Found:
@@ -182,14 +229,32 @@ def _candidates(
             yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
     if admitted.worker.maintenance:
         return
+    room = _Room(tx, co.rules.max_running)
     if not co.rules.fair:
         for look in (FIRST_LOOK, FURTHER_LOOK):
-            yield from _fresh(tx, kind, queue.head_candidates(tx, eligible, look), seen)
+            heads = _fresh(tx, kind, queue.head_candidates(tx, eligible, look), seen)
+            yield from (wp for wp in heads if room.has(wp.lane_id))
         return
-    for lane_id in queue.first_lanes(tx, kind, FIRST_LOOK):
+    for lane_id in filter(room.has, queue.first_lanes(tx, kind, FIRST_LOOK)):
         yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, 1), seen)
-    for lane_id in queue.fair_lanes(tx, eligible, FURTHER_LOOK):
+    for lane_id in filter(room.has, queue.fair_lanes(tx, eligible, FURTHER_LOOK)):
         yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
+
+
+class _Room:
+    """Which lanes may have another job in the hands of workers, where the owner limits that."""
+
+    def __init__(self, tx: Tx, most: int) -> None:
+        self._tx = tx
+        self._most = most
+        self._known: dict[int, bool] = {}
+
+    def has(self, lane_id: int) -> bool:
+        if not self._most:
+            return True
+        if lane_id not in self._known:
+            self._known[lane_id] = queue.running(self._tx, lane_id) < self._most
+        return self._known[lane_id]
 
 
 def _fresh(tx: Tx, kind: Kind, ids: list[str], seen: set[str]) -> Iterator[WaitingPrompt]:
@@ -230,16 +295,17 @@ def _claim(
         seed = job_seed(spec.seed, spec.seed_variation, wp.n, co.ids.seed())
     ids = tuple(co.ids.uuid() for _ in range(count))
     advance(tx, wp, lifecycle.hand_out(wp, count, now, slow_worker=offer.extra_slow))
+    request_id = public_id(tx, wp)
     for job_id in ids:
         job = Job(
             job_id, wp.id, admitted.worker.id, model, JobState.PROCESSING, caller.in_process, now, now + ttl_s * 1000
         )
         jobs.insert(tx, job)
-        tx.emit(JobPopped(id=job_id, request_id=wp.id, worker_id=admitted.worker.id))
-    turn = co.turns()
+        tx.emit(JobPopped(job_id, request_id, wp.user_id, admitted.worker.id, wp.kind, now - wp.created_ms))
+    turn = co.turns.next()
     queue.serve(tx, wp.lane_id, turn)
     tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))
-    return Claim(spec, model, ids, seed, ttl_s)
+    return Claim(spec, model, ids, seed, ttl_s, wp.lane_id)
 
 
 def _batch(

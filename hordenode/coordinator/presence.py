@@ -84,6 +84,15 @@ class Presence:
         known.worker, known.judge, known.pop, known.seen_ms = worker, judge, pop, now_ms
         return known
 
+    def update(self, worker: Worker) -> None:
+        """People changed the worker."""
+        if (present := self._present.get(worker.id)) is not None:
+            present.worker = worker
+
+    def drop(self, worker_id: str) -> None:
+        """The worker was deleted."""
+        self._present.pop(worker_id, None)
+
     def get(self, worker_id: str) -> Present | None:
         return self._present.get(worker_id)
 

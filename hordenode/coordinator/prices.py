@@ -48,11 +48,11 @@ def estimate(co: Coordinator, spec: GenerationSpec) -> int:
     return kudos.dry_run_image(spec, co.baselines.of(models[0] if models else "[SDXL]"))
 
 
-def activation(co: Coordinator, spec: Spec) -> Amount:
+def activation(co: Coordinator, spec: Spec, *, styled: bool = False) -> Amount:
     """What is charged when a request is accepted (contract 10.3)."""
     if not co.rules.kudos:
         return FREE
-    return Amount(kudos.activation_charge(spec), receipts.activation(spec))
+    return Amount(kudos.activation_charge(spec, styled=styled), receipts.activation(spec, styled=styled))
 
 
 def settlement(
@@ -104,8 +104,10 @@ def is_validated(bridge_agent: str) -> bool:
     return Agent.parse(bridge_agent).name in VALIDATED_TEXT_BACKENDS
 
 
-def standing(co: Coordinator, user: User, balance: int) -> tuple[int, int]:
+def standing(co: Coordinator, user: User, balance: int, *, downgraded: bool = False) -> tuple[int, int]:
     """(priority, band) of a user's new request. Without kudos only fair share decides: flagged users come last."""
+    if downgraded:
+        return priority.DOWNGRADED_PRIORITY, 0
     if not co.rules.kudos:
         return priority.WITHOUT_KUDOS_FLAGGED if user.flagged else priority.WITHOUT_KUDOS
     return priority.extra_priority(user, balance), priority.kudos_band(user, balance)

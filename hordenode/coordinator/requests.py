@@ -8,15 +8,17 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET
 
-from hordenode.coordinator import intake, prices, sources
+from hordenode.coordinator import intake, prices, sources, styling, upfront
 from hordenode.coordinator.changes import JobStopped, advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.entry import Entry, enqueue
+from hordenode.coordinator.payers import Payer, check_key, find_payer
 from hordenode.coordinator.progress import request_check
 from hordenode.coordinator.results import image_generations, text_generations
+from hordenode.coordinator.screening import screened
 from hordenode.domain import kudos, lifecycle, validation
 from hordenode.domain import ledger as postings
-from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
+from hordenode.domain.entities import Job, Kind, WaitingPrompt
 from hordenode.domain.needs import needs_of
 from hordenode.domain.spec import GenerationSpec, ImageSpec, TextSpec, WebhookTarget
 from hordenode.ops.events import RequestQueued
@@ -24,23 +26,25 @@ from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestChec
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageRequest, ImageStatus
 from hordenode.protocol.text import TextRequest, TextStatus
-from hordenode.store import jobs, ledger, queue, requests, users, workers
+from hordenode.store import holds, jobs, ledger, queue, requests, sharedkeys, users, workers
 from hordenode.store.tx import Tx
 
 S = TypeVar("S", ImageSpec, TextSpec)
 
+PROXIED_LENGTH = 255
 NOBODY = "No worker can serve this request now. It waits until one can, or expires."
 
 
 async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> RequestAccepted | DryRunAnswer:
     """POST /generate/async. Raises what contract 3.1 lists, in its order."""
+    body, applied = await styling.style_image(co, body)
+    check_start(co, body.webhook or None)
     offered = co.presence.offers_model(Kind.IMAGE, intake.DEFAULT_MODEL, co.clock.now_ms())
     spec = _with_webhook(intake.image_spec(body, default_model_offered=offered), caller, body.webhook or None)
-    check_start(co, body.webhook or None)
-    if body.style is not UNSET:
-        raise HordeError("StyleNotFound", name=body.style)
     spec = sources.announced(body, spec)
-    ask = _Ask(Kind.IMAGE, spec, bool(body.proxied_account), body.disable_batching, body.dry_run)
+    ask = _ask(Kind.IMAGE, spec, body, applied)
+    if co.filters:
+        ask = await _screened(co, caller, ask, replacement=body.replacement_filter)
     if body.dry_run or not sources.pictured(spec):
         return await _submit(co, caller, ask)
     await co.db.read(lambda tx: _admit(tx, co, caller, ask))  # nothing is fetched for who may not ask
@@ -50,12 +54,14 @@ async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> R
 
 async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> RequestAccepted | DryRunAnswer:
     """POST /generate/text/async. Raises what contract 3.1 lists, in its order."""
+    body, applied = await styling.style_text(co, body)
     check_start(co, body.webhook or None)
-    if body.style is not UNSET:
-        raise HordeError("StyleNotFound", name=body.style)
     spec = _with_webhook(intake.text_spec(body), caller, body.webhook or None)
-    ask = _Ask(Kind.TEXT, spec, bool(body.proxied_account), body.disable_batching, body.dry_run)
-    return await _submit(co, caller, replace(ask, extra_images=len(body.extra_source_images)))
+    ask = _ask(Kind.TEXT, spec, body, applied)
+    ask = replace(ask, extra_images=len(body.extra_source_images))
+    if co.filters:
+        ask = await _screened(co, caller, ask, replacement=True)
+    return await _submit(co, caller, ask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +70,25 @@ class _Ask:
 
     kind: Kind
     spec: GenerationSpec
-    proxied: bool
+    proxied_account: str | None
     disable_batching: bool
     dry_run: bool
+    downgrade: bool
     extra_images: int = 0
+    hold: int = 0
+    style: styling.Applied | None = None
+
+
+def _ask(kind: Kind, spec: GenerationSpec, body: ImageRequest | TextRequest, style: styling.Applied | None) -> _Ask:
+    return _Ask(
+        kind,
+        spec,
+        (body.proxied_account or "")[:PROXIED_LENGTH] or None,
+        body.disable_batching,
+        body.dry_run,
+        downgrade=body.allow_downgrade,
+        style=style,
+    )
 
 
 def check_start(co: Coordinator, webhook: str | None) -> None:
@@ -87,16 +108,14 @@ def _with_webhook(spec: S, caller: Caller, url: str | None) -> S:
 
 
 async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted | DryRunAnswer:
-    price = prices.job_price(co, ask.spec)
     if ask.dry_run:
-        await co.db.read(lambda tx: _admit(tx, co, caller, ask))
+        _, ask = await co.db.read(lambda tx: _admit(tx, co, caller, ask))
         return DryRunAnswer(kudos=kudos.kudos(prices.estimate(co, ask.spec)))
-    wp = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
+    wp, ask = await co.db.write(lambda tx: _accept(tx, co, caller, ask))
     needs = needs_of(ask.spec)
-    co.verdicts.learn(wp.signature_id, needs)
     co.specs.learn(wp.id, ask.spec)
     served = co.presence.can_serve(ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
-    estimate = kudos.kudos(price * ask.spec.n)
+    estimate = kudos.kudos(wp.price * wp.jobs)
     if served or co.house.modes.raid:  # who attacks is not told what it could serve itself (contract 3.3)
         return RequestAccepted(id=wp.id, kudos=estimate)
     warning = (Warning_(code="NoAvailableWorker", message=NOBODY),)
@@ -105,12 +124,43 @@ async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted
     )
 
 
-def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
-    """Contract 3.1, checks 7 to 17."""
+async def _screened(co: Coordinator, caller: Caller, ask: _Ask, *, replacement: bool) -> _Ask:
+    """Contract 3.1, check 16: the request with its prompt as the horde's filters let it through."""
+    payer, _ = await co.db.read(lambda tx: _admit_user(tx, co, caller, ask))
+    prompt = await screened(co, caller, payer.user, ask.kind, ask.spec.prompt, replace=replacement)
+    return replace(ask, spec=replace(ask.spec, prompt=prompt))
+
+
+def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _Ask]:
+    """Contract 3.1, checks 7 to 19; where there are filters, check 16 was made before.
+
+    Returns who pays, and the request as it is for this user.
+    """
+    payer, ask = _admit_user(tx, co, caller, ask)
     spec = ask.spec
-    user = co.authenticate(tx, caller)
+    if isinstance(spec, ImageSpec):
+        validation.check_image(spec, payer.user, co.baselines)
+    else:
+        validation.check_text(spec)
+        if ask.extra_images:
+            raise HordeError("InvalidExtraSourceImages.")
+    payer = check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade)
+    if not co.rules.upfront:
+        return payer, ask
+    held = upfront.in_advance(tx, co, payer.user, spec, downgrade=ask.downgrade)
+    return payer, replace(ask, spec=held.spec, hold=held.amount)
+
+
+def _admit_user(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _Ask]:
+    """Contract 3.1, checks 7 to 15."""
+    style_key = ask.style.style.sharedkey_id if ask.style else None
+    payer = find_payer(tx, co, caller, downgrade=ask.downgrade, style_key=style_key)
+    user = payer.user
+    spec = intake.fitted(ask.spec, user)
+    if spec is not ask.spec:
+        ask = replace(ask, spec=spec)
     extra = len(spec.extra_source_images) if isinstance(spec, ImageSpec) else ask.extra_images
-    validation.check_account(user, proxied=ask.proxied, extra_images=extra)
+    validation.check_account(user, proxied=bool(ask.proxied_account), extra_images=extra)
     if not spec.prompt:
         raise HordeError("MissingPrompt")
     for worker_id in spec.audience.workers:
@@ -118,30 +168,42 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> User:
             raise HordeError("WorkerNotFound", id=worker_id)
     validation.check_batching(user, spec.n, ask.disable_batching)
     validation.check_concurrency(user, queue.user_waiting(tx, ask.kind, user.id), spec.n)
-    co.check_address(caller)
-    if isinstance(spec, ImageSpec):
-        validation.check_image(spec, user, co.baselines)
-    else:
-        validation.check_text(spec)
-        if ask.extra_images:
-            raise HordeError("InvalidExtraSourceImages.")
-    return user
+    co.check_address(tx, caller)
+    return payer, ask
 
 
-def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> WaitingPrompt:
+def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[WaitingPrompt, _Ask]:
     """The one transaction of a request: checks, counters, spec, queue, activation tax."""
-    user = _admit(tx, co, caller, ask)
+    payer, ask = _admit(tx, co, caller, ask)
+    user = payer.user
     balance = ledger.balance(tx, user.id)
-    tax = prices.activation(co, ask.spec)
-    wp = enqueue(tx, co, caller, Entry(ask.kind, ask.spec, user, balance, price, tax.kudos))
+    tax = prices.activation(co, ask.spec, styled=styling.pays_owner(ask.style, user.id))
+    entry = Entry(
+        ask.kind,
+        ask.spec,
+        user,
+        balance,
+        prices.job_price(co, ask.spec),
+        tax.kudos,
+        proxied_account=ask.proxied_account,
+        sharedkey_id=payer.key.id if payer.key else None,
+        downgraded=payer.downgraded,
+    )
+    wp = enqueue(tx, co, caller, entry)
+    if ask.hold:
+        holds.add(tx, wp.id, user.id, ask.hold)
     if tax.kudos:
         ledger.post(
             tx, postings.charge(user, balance, tax.kudos, "request", tax.note), co.clock.now_ms(), request_id=wp.id
         )
         ledger.add_earned(tx, user.id, -tax.kudos)
+        if payer.key is not None:
+            sharedkeys.spend(tx, payer.key.id, tax.kudos)
     users.record(tx, user.id, ask.kind, requested=wp.jobs)
+    if ask.style is not None:
+        styling.book(tx, co, ask.style, wp)
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))
-    return wp
+    return wp, ask
 
 
 async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:

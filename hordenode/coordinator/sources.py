@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import UNSET
 
-from hordenode.blobs.images import BadImage, ImageInfo, TooLarge, UnknownFormat, inspect, source_webp
+from hordenode.blobs.images import BadImage, ImageInfo, TooLarge, UnknownFormat, faithful_webp, inspect, source_webp
 from hordenode.coordinator import files
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.downloads import download
@@ -26,6 +26,7 @@ from hordenode.protocol.image import ImageRequest
 
 MAX_PIXELS = 3072 * 3072
 QUALITY = 50
+MAX_BYTES = 5 * 2**20  # alchemists of other programs take no larger file (worker_protocol.md 7)
 ANNOUNCED = SourceImage()  # stands for a picture that the rules may count on and that is not fetched yet
 
 
@@ -132,7 +133,7 @@ def _convert(given: Given, data: bytes) -> tuple[ImageInfo, bytes]:
         info = inspect(data)
         if not _fits(given, info):
             raise HordeError("SourceImageResolutionExceeded", field=given.field)
-        return info, source_webp(data, None if given.faithful else QUALITY)
+        return info, faithful_webp(data, MAX_BYTES) if given.faithful else source_webp(data, QUALITY)
     except TooLarge as error:
         raise HordeError("SourceImageResolutionExceeded", field=given.field) from error
     except UnknownFormat as error:

@@ -44,3 +44,8 @@ class Specs:
             known = _DECODERS[wp.kind].decode(requests.spec(tx, wp.id))
             self.learn(wp.id, known)
         return known
+
+    def last(self, tx: Tx, wp: WaitingPrompt) -> Spec:
+        """What a request that is about to go asked for: forgotten, so that no other one has to make room."""
+        known = self._known.pop(wp.id, None)
+        return _DECODERS[wp.kind].decode(requests.spec(tx, wp.id)) if known is None else known

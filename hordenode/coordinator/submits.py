@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, to_webp
 from hordenode.coordinator import files, prices, webhooks
-from hordenode.coordinator.changes import advance, tell_done
+from hordenode.coordinator.changes import advance, public_id, tell_done
+from hordenode.coordinator.conduct import note_aborted, note_speed
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.links import RESULTS, result_key
 from hordenode.coordinator.presence import Delivery
@@ -28,7 +29,7 @@ from hordenode.protocol.common import SubmitAnswer
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageSubmit
 from hordenode.protocol.text import TextSubmit
-from hordenode.store import jobs, ledger, requests, users, workers
+from hordenode.store import jobs, ledger, requests, sharedkeys, teams, users, workers
 from hordenode.store.tx import Tx
 
 
@@ -158,8 +159,8 @@ def fault_job(tx: Tx, now_ms: int, job: Job, wp: WaitingPrompt) -> None:
     after = lifecycle.fault(wp, now_ms)
     advance(tx, wp, after)
     if not wp.cancelled:
-        workers.count_aborted(tx, job.worker_id)
-    tx.emit(JobFaulted(id=job.id, request_id=wp.id))
+        note_aborted(tx, job.worker_id, now_ms)
+    tx.emit(JobFaulted(job.id, public_id(tx, wp), wp.user_id))
     tell_done(tx, after)
 
 
@@ -188,15 +189,16 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
         gen_metadata=it.outcome.gen_metadata,
         reward=reward.kudos,
     )
-    jobs.finish(tx, done)
+    jobs.finish(tx, done, co.deliveries.next())
     after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)
     told = webhooks.owe(tx, spec, it.wp, it.job, now)
-    tx.emit(JobDone(id=it.job.id, request_id=it.wp.id))
+    tx.emit(JobDone(it.job.id, public_id(tx, it.wp), it.wp.user_id, it.wp.kind, now - it.job.popped_ms))
     tell_done(tx, after)
     seconds = max(1, now - it.job.popped_ms) / 1000
     speed = seconds if it.outcome.kind is Kind.ALCHEMY else it.wp.things / seconds
+    note_speed(tx, it.owner, it.worker, it.job.model, speed, now)
     delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, speed)
     return Settled(reward.kudos, delivery, it.worker.id, told)
 
@@ -210,6 +212,8 @@ def _pay(tx: Tx, it: _Delivery, reward: Amount, charge: Amount, now: int) -> Non
         _charge(tx, it, requester, charge, now)
     users.record(tx, it.owner.id, kind, fulfilled=1, contributed=things)
     workers.credit(tx, it.worker.id, things, reward.kudos)
+    if it.worker.team_id is not None:
+        teams.credit(tx, it.worker.team_id, things if kind is Kind.IMAGE else 0, reward.kudos)
     _reward(tx, it, reward, now)
 
 
@@ -220,6 +224,8 @@ def _charge(tx: Tx, it: _Delivery, requester: User, charge: Amount, now: int) ->
     paid = postings.charge(requester, balance, charge.kudos, "generation", charge.note)
     ledger.post(tx, paid, now, request_id=it.wp.id, job_id=it.job.id)
     ledger.add_earned(tx, requester.id, -charge.kudos)
+    if it.wp.sharedkey_id is not None:
+        sharedkeys.spend(tx, it.wp.sharedkey_id, charge.kudos)
     tx.emit(KudosMoved(account=requester.id, amount=-charge.kudos))
 
 

@@ -1,27 +1,35 @@
-"""Users: make one, find the one of a key (contract 2)."""
+"""Users as others and themselves see them (contract 2.2)."""
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from typing import Any
 
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from hordenode.coordinator.accounts import USUAL_CONCURRENCY, NewUser, find_by_alias, make_user
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import kudos, permissions
-from hordenode.domain import ledger as postings
-from hordenode.domain.entities import DEFAULT_KEY, ApiKey, Kind, User
+from hordenode.domain.entities import Kind, User
+from hordenode.domain.monthly import monthly_amount
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.users import (
     ActiveGenerations,
     CountRecord,
+    MonthlyKudos,
     ThingsRecord,
     UserDetails,
     UserKudosDetails,
+    UserListItem,
     UserRecords,
+    UsersQuery,
+    UserStyle,
 )
-from hordenode.store import keys, ledger, requests, sharedkeys, users, workers
-from hordenode.store.ledger import KudosDetails
+from hordenode.protocol.wire import MOST_KUDOS, rfc822
+from hordenode.store import ledger, requests, sharedkeys, styles, suspicions, users, workers
 from hordenode.store.tx import Tx
 
-NAME_LENGTH = 30
+LAST_PAGE = 10_000
 
 
 async def create_user(
@@ -32,51 +40,66 @@ async def create_user(
     trusted: bool = True,
     moderator: bool = False,
     admin: bool = False,
-    concurrency: int = 30,
+    concurrency: int = USUAL_CONCURRENCY,
     key: str | None = None,
 ) -> tuple[User, str]:
     """A new user and its API key, which is stored nowhere. BadRequest for an impossible name or number."""
-    clean = name.strip()
-    if not clean or "\0" in clean or "#" in clean:
-        raise HordeError("BadRequest", reason="A username needs at least one character, and no '#'.")
-    if len(clean) > NAME_LENGTH:
-        raise HordeError("TooLongUserName")
-    if not 0 <= concurrency <= 500:
-        raise HordeError("BadRequest", reason="The concurrency must be between 0 and 500.")
+    if not abs(kudos_amount) <= MOST_KUDOS:  # nor is it when it is no number
+        raise HordeError("BadRequest", reason=f"The kudos must be between -{MOST_KUDOS} and {MOST_KUDOS}.")
+    new = NewUser(
+        name,
+        kudos=kudos.milli(kudos_amount),
+        concurrency=concurrency,
+        trusted=trusted,
+        moderator=moderator,
+        admin=admin,
+    )
     apikey = key or co.ids.api_key()
+    return await co.db.write(lambda tx: make_user(tx, co, new, apikey)), apikey
 
-    def store(tx: Tx) -> User:
+
+async def list_users(co: Coordinator, query: UsersQuery) -> list[UserListItem]:
+    """GET /users: 25 per page, the richest or the oldest first, at the public level."""
+    if query.page > LAST_PAGE:
+        return []
+
+    def read(tx: Tx) -> list[UserListItem]:
         now = co.clock.now_ms()
-        user = User(
-            id=users.next_id(tx),
-            name=clean,
-            created_ms=now,
-            active_ms=now,
-            concurrency=concurrency,
-            moderator=moderator,
-            admin=admin,
-            trusted=trusted or moderator,
-        )
-        users.insert(tx, user)
-        keys.insert(tx, ApiKey(co.digest(apikey), user.id, now, DEFAULT_KEY, None))
-        amount = kudos.milli(kudos_amount)
-        ledger.post(tx, postings.grant(user, 0, amount, "admin"), now)
-        ledger.add_details(tx, user.id, KudosDetails(admin=amount))
-        return user
+        found = users.page(tx, max(1, query.page), by_age=query.sort == "age")
+        return [_listed(details(tx, user, None, now)) for user in found]
 
-    return await co.db.write(store), apikey
+    return await co.db.read(read)
+
+
+def _listed(shown: UserDetails) -> UserListItem:
+    return UserListItem(**{name: value for name, value in asdict(shown).items() if value is not UNSET})
+
+
+async def user_by_alias(co: Coordinator, caller: Caller, alias: str) -> UserDetails:
+    """GET /users/{user_id}: without a key the public level; InvalidAPIKey for an unknown one."""
+
+    def read(tx: Tx) -> UserDetails:
+        viewer = None if caller.apikey is None and caller.user_id is None else co.authenticate(tx, caller)
+        return details(tx, find_by_alias(tx, alias), viewer, co.clock.now_ms())
+
+    return await co.db.read(read)
 
 
 async def find_user(co: Coordinator, caller: Caller) -> UserDetails:
-    """GET /find_user: 401 without a key, 404 for an unknown one (contract 2.2)."""
+    """GET /find_user: 401 without a key, 404 for an unknown one; a shared key's owner publicly (contract 2.2, 14)."""
     if caller.apikey is None and caller.user_id is None:
         raise HordeError("InvalidAPIKey")
 
     def read(tx: Tx) -> UserDetails:
         user = co.find_caller(tx, caller)
-        if user is None:
+        if user is not None:
+            return details(tx, user, user, co.clock.now_ms())
+        key = sharedkeys.find(tx, caller.apikey or "")
+        owner = None if key is None else users.find(tx, key.user_id)
+        if key is None or owner is None:
             raise HordeError("UserNotFound", id="of this API key")
-        return details(tx, user, user, co.clock.now_ms())
+        shown = details(tx, owner, None, co.clock.now_ms())
+        return replace(shown, username=f"{shown.username} (Shared Key: {key.name or key.id})")
 
     return await co.db.read(read)
 
@@ -94,17 +117,12 @@ def details(tx: Tx, user: User, viewer: User | None, now_ms: int) -> UserDetails
         concurrency=user.concurrency,
         worker_invited=user.worker_invited,
         moderator=user.moderator,
-        kudos_details=UserKudosDetails(
-            accumulated=kudos.kudos(money.accumulated),
-            gifted=kudos.kudos(money.gifted),
-            donated=kudos.kudos(money.donated),
-            admin=kudos.kudos(money.admin),
-            received=kudos.kudos(money.received),
-            recurring=kudos.kudos(money.recurring),
-            awarded=kudos.kudos(money.awarded),
-            styled=kudos.kudos(money.styled),
-        ),
+        kudos_details=_kudos_details(money),
         worker_count=len(ids),
+        styles=tuple(
+            UserStyle(name=style.name, id=style.id, type=style.type)
+            for style in styles.of_user(tx, user.id, public_only=not private)
+        ),
         trusted=user.trusted,
         flagged=user.flagged,
         service=user.service,
@@ -120,7 +138,36 @@ def details(tx: Tx, user: User, viewer: User | None, now_ms: int) -> UserDetails
         contact=user.contact if private and user.contact else UNSET,
         vpn=user.vpn if private else UNSET,
         special=user.special if private else UNSET,
-        evaluating_kudos=kudos.kudos(money.evaluating) if level == 2 else UNSET,
+        **(_internals(tx, user, money) if level == 2 else {}),
+    )
+
+
+def _internals(tx: Tx, user: User, money: ledger.KudosDetails) -> dict[str, Any]:
+    """What only moderators see; what there is none of is left out."""
+    known = users.private(tx, user.id)
+    monthly = MonthlyKudos(
+        amount=monthly_amount(user, known.monthly_kudos) // 1000,
+        last_received=UNSET if known.monthly_paid_ms is None else rfc822(known.monthly_paid_ms),
+    )
+    return {
+        "evaluating_kudos": kudos.kudos(money.evaluating),
+        "monthly_kudos": monthly,
+        "suspicious": 0 if user.trusted or user.anonymous else suspicions.of_user(tx, user.id),
+        "admin_comment": known.admin_comment or UNSET,
+        "proxy_passkey": known.proxy_passkey or UNSET,
+    }
+
+
+def _kudos_details(money: ledger.KudosDetails) -> UserKudosDetails:
+    return UserKudosDetails(
+        accumulated=kudos.kudos(money.accumulated),
+        gifted=kudos.kudos(money.gifted),
+        donated=kudos.kudos(money.donated),
+        admin=kudos.kudos(money.admin),
+        received=kudos.kudos(money.received),
+        recurring=kudos.kudos(money.recurring),
+        awarded=kudos.kudos(money.awarded),
+        styled=kudos.kudos(money.styled),
     )
 
 

@@ -6,6 +6,8 @@ when they grow too large.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from hordenode.domain.entities import Kind
@@ -57,6 +59,13 @@ class Verdicts:
             self._needs, self._ids = {}, {}
         self._needs[signature] = needs
         self._ids[needs] = signature
+
+    def forget(self, signatures: Iterable[int]) -> None:
+        """These ids go, or may go."""
+        for signature in signatures:
+            needs = self._needs.pop(signature, None)
+            if needs is not None:
+                self._ids.pop(needs, None)
 
     def signature(self, needs: Needs) -> int | None:
         """The id of these needs if it is in memory."""

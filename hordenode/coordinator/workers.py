@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.messages import shown
 from hordenode.domain import kudos, permissions
 from hordenode.domain.entities import Kind, User, Worker
 from hordenode.domain.forms import SHOWN_WITHOUT_FORMS
@@ -16,8 +17,8 @@ from hordenode.protocol.alchemy import AlchemyPop
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
-from hordenode.protocol.workers import WorkerDetails, WorkerKudosDetails
-from hordenode.store import users, workers
+from hordenode.protocol.workers import TeamRef, WorkerDetails, WorkerKudosDetails, WorkerMessageDetails
+from hordenode.store import suspicions, teams, users, workers
 from hordenode.store.tx import Tx
 
 _IMAGE_OFFER = msgspec.json.Decoder(ImagePop)
@@ -31,8 +32,7 @@ async def list_workers(co: Coordinator, caller: Caller, kind: str | None, name: 
 
     def read(tx: Tx) -> list[WorkerDetails]:
         viewer = co.find_caller(tx, caller)
-        now = co.clock.now_ms()
-        online = [worker for worker in workers.everyone(tx) if now - _seen(co, worker) < ONLINE_MS]
+        online = [worker for worker in workers.everyone(tx) if is_online(co, worker)]
         if name is not None:
             online = [worker for worker in online if worker.name.lower() == name.lower()]
         elif kind is not None:
@@ -58,22 +58,24 @@ def _one(tx: Tx, co: Coordinator, caller: Caller, worker: Worker | None, asked: 
     return _details(tx, co, worker, co.find_caller(tx, caller))
 
 
-def _seen(co: Coordinator, worker: Worker) -> int:
+def is_online(co: Coordinator, worker: Worker) -> bool:
+    """Whether it popped within five minutes."""
     present = co.presence.get(worker.id)
-    return present.seen_ms if present else worker.seen_ms
+    return co.clock.now_ms() - (present.seen_ms if present else worker.seen_ms) < ONLINE_MS
 
 
 def _details(tx: Tx, co: Coordinator, worker: Worker, viewer: User | None) -> WorkerDetails:
     owner = users.find(tx, worker.user_id)
     present = co.presence.get(worker.id)
     inside = permissions.sees_worker_internals(viewer)
+    team = teams.find(tx, worker.team_id) if worker.team_id else None
     speed = present.speed if present else worker.speed
     waiting_uptime = present.uptime_ms // 1000 if present else 0
     return WorkerDetails(
         type=worker.kind.value,
         name=worker.name,
         id=worker.id,
-        online=co.clock.now_ms() - _seen(co, worker) < ONLINE_MS,
+        online=is_online(co, worker),
         requests_fulfilled=worker.fulfilled,
         kudos_rewards=kudos.kudos(worker.kudos_generated + worker.kudos_uptime),
         kudos_details=WorkerKudosDetails(
@@ -88,13 +90,24 @@ def _details(tx: Tx, co: Coordinator, worker: Worker, viewer: User | None) -> Wo
         uncompleted_jobs=worker.aborted,
         bridge_agent=worker.bridge_agent,
         info=worker.info or UNSET,
+        team=TeamRef(name=team.name, id=team.id) if team else TeamRef(),
         owner=owner.alias if owner and (owner.public_workers or inside) else UNSET,
+        messages=_messages(co, worker) if inside or (owner and owner.public_workers) else UNSET,
         paused=worker.paused if inside else UNSET,
-        suspicious=0 if inside else UNSET,
+        suspicious=suspicions.of_worker(tx, worker.id) if inside else UNSET,
         ipaddr=worker.address if inside else UNSET,
         contact=owner.contact if inside and owner and owner.contact else UNSET,
         **_abilities(worker),
     )
+
+
+def _messages(co: Coordinator, worker: Worker) -> tuple[WorkerMessageDetails, ...]:
+    return tuple(shown(message) for message in co.board.of_worker(worker.id, co.clock.now_ms()))
+
+
+def models_of(worker: Worker) -> tuple[str, ...]:
+    """What it last offered."""
+    return tuple(_abilities(worker).get("models", ()))
 
 
 def _abilities(worker: Worker) -> dict[str, Any]:

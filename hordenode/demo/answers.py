@@ -38,6 +38,17 @@ def defining(*names: str) -> tuple[str, ...]:
     )
 
 
+def concerning(*words: str) -> tuple[str, ...]:
+    """Patterns that only drop a word or two, as in a search box."""
+    some = "|".join(words)
+    return (
+        f"({some})?",
+        f"(Something|A word|A question|Anything|Tell me something|I wonder|What is there to say) about ({some})?",
+        f"(What|How|And what|So how) about ({some})?",
+        f"({some}), please?",
+    )
+
+
 I_CAN = "(do|can|could|would|should|may|must) (I|we|one|somebody|a user|people)"
 
 TOPICS: tuple[Topic, ...] = (

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from hordenode.demo.answers import I_CAN, Talk, Topic
+from hordenode.demo.answers import I_CAN, Talk, Topic, concerning
 
 USES: tuple[Topic, ...] = (
     Topic(
         "privacy",
         (
+            *concerning(
+                "privacy",
+                "private data",
+                "secret prompts",
+                "who reads my texts",
+                "spying on me",
+                "data protection",
+                "reading along",
+                "being private",
+                "is it safe and private",
+            ),
             "(Is|Are) (my data|my prompts|it|this|everything|what I write|my pictures) (private|safe|secret|stored|kept)?",
             "(Who|Can anybody|Can anyone|Can others|Can somebody|Can strangers) (can|) (see|read|look at|get) "
             "(my|the) (prompts|pictures|data|texts|words|images)?",
@@ -22,6 +33,15 @@ USES: tuple[Topic, ...] = (
     Topic(
         "speed",
         (
+            *concerning(
+                "being faster",
+                "speed",
+                "slow pictures",
+                "more speed",
+                "it being slow",
+                "slowness",
+                "long waiting for each picture",
+            ),
             "(Why|How come) (is|are|does) (it|this|you|everything|hordenode|the picture) (so|this|that|) "
             "(slow|take so long|late)?",
             f"How {I_CAN} (make|get) (it|this|pictures|things|hordenode|the pictures) (faster|quicker|speedier)?",
@@ -34,6 +54,9 @@ USES: tuple[Topic, ...] = (
     Topic(
         "making a picture",
         (
+            *concerning(
+                "making pictures", "a first picture", "drawing", "getting an image", "creating images", "painting"
+            ),
             f"How {I_CAN} (make|create|draw|get|generate|order|paint|ask for) (a|my first|an|some) "
             "(picture|image|pictures|images|drawing) (here|with this|with hordenode|)?",
             "(Can|Could|Will|Would) you (make|draw|paint|create|generate|show me) (a|me a|an|some) "
@@ -48,6 +71,15 @@ USES: tuple[Topic, ...] = (
     Topic(
         "starting a worker",
         (
+            *concerning(
+                "sharing my machine",
+                "helping",
+                "joining the horde",
+                "running a worker",
+                "my graphics card for others",
+                "lending my GPU",
+                "contributing",
+            ),
             f"How {I_CAN} (share|lend|offer|give|contribute) (my|the|a) (computer|machine|graphics card|GPU|power)?",
             f"How {I_CAN} (help|support|join|take part in|work for|contribute to) (others|the horde|other people|people)?",
             f"How {I_CAN} (start|run|set up|add|connect|install|begin) (a|my|another|my own|my first) worker?",
@@ -60,6 +92,7 @@ USES: tuple[Topic, ...] = (
     Topic(
         "price",
         (
+            *concerning("the price", "money", "costs", "paying", "fees", "a subscription", "what you want for it"),
             "(Does|Will|Do) (it|this|hordenode|pictures|a picture|using it|this program) (cost|cost me) "
             "(money|anything|something|a lot)?",
             "(Is|Are) (it|this|hordenode|this program|the pictures|everything) (free|free of charge|gratis|for free|expensive)?",
@@ -72,6 +105,14 @@ USES: tuple[Topic, ...] = (
     Topic(
         "working offline",
         (
+            *concerning(
+                "being offline",
+                "being online",
+                "the internet",
+                "a connection",
+                "working without a network",
+                "going online",
+            ),
             "(Do I need|Does it need|Is there a need for|Does hordenode need|Must I have) (the|an|) "
             "(internet|internet connection|network|wifi|online connection)?",
             "(Does|Will|Can|Would) (it|this|hordenode|everything) (work|run|function|go) (offline|without internet|"
@@ -86,6 +127,15 @@ USES: tuple[Topic, ...] = (
     Topic(
         "hardware",
         (
+            *concerning(
+                "my laptop",
+                "a GPU",
+                "graphics cards",
+                "the hardware",
+                "my old computer",
+                "only a processor",
+                "the computer that is needed",
+            ),
             "(Do I need|Does it need|Must I have|Does hordenode need|Should I buy|Is there a need for) "
             "(a|) (graphics card|GPU|video card|special hardware|fast computer|big computer)?",
             "(Does|Will|Can) (it|this|hordenode) (run|work|go) (without|with no) (a|) (graphics card|GPU|video card)?",
@@ -97,6 +147,14 @@ USES: tuple[Topic, ...] = (
     Topic(
         "installing",
         (
+            *concerning(
+                "installing",
+                "the installation",
+                "starting hordenode",
+                "the setup",
+                "getting hordenode to run",
+                "a first start",
+            ),
             f"How {I_CAN} (install|start|run|set up|launch|begin with|open) (hordenode|this program|this|it|a node|my own node)?",
             "(What is|Which is|Tell me) the (first step|command to start|start command|way to begin)?",
             "(How|Where) (to|do I) (begin|get started|start)?",
@@ -107,6 +165,7 @@ USES: tuple[Topic, ...] = (
     Topic(
         "clients",
         (
+            *concerning("clients", "other clients", "apps", "a front end", "client programs"),
             "(Which|What) (client|clients|app|apps|program|programs|front end|website) (can I use|work|works|fit|fits|"
             "are there) (with it|with hordenode|here|)?",
             "(Can|Could|May) I (use|connect|try) (my|another|an AI Horde|other|any) (client|app|apps|clients|front end)?",
@@ -118,6 +177,13 @@ USES: tuple[Topic, ...] = (
     Topic(
         "what the demo draws",
         (
+            *concerning(
+                "the things in the demo",
+                "what the demo model knows",
+                "what can be drawn",
+                "objects in the demo",
+                "the abilities of the demo model",
+            ),
             "What (can|could|does) (the demo|the demo model|the picture model|your picture model|it) (draw|paint|know|show)?",
             "(Which|What) (things|words|objects|shapes|colours|colors|styles) (can|does|do) "
             "(the demo|it|the model|the demo model|you) (draw|know|understand)?",

@@ -11,7 +11,7 @@ from random import Random
 
 from hordenode.demo.onnx_text import OnnxTextModel
 from hordenode.demo.paraphrases import PARAPHRASES
-from hordenode.demo.storyworld import NAMES, Plot, wish
+from hordenode.demo.storyworld import NAMES, THEMES, Plot, wish
 from hordenode.demo.texts import CHAT, EVERY_TOPIC
 
 MODEL = Path(__file__).parent / "models" / "text"
@@ -47,7 +47,7 @@ class Told:
 
     @property
     def on_theme(self) -> bool:
-        """Every kind, thing and place of the wish is in the story."""
+        """The words of the wish are in the story."""
         plain = {
             "and",
             "who",
@@ -99,7 +99,7 @@ def tell(model: OnnxTextModel, count: int) -> list[Told]:
     for seed in range(FIRST_PLOT, FIRST_PLOT + count):
         random = Random(seed)
         plot = Plot.any(random)
-        wished = wish(random, plot)
+        wished = wish(plot, random.choice(THEMES))
         stories.append(Told(plot, wished, answer(model, f"Tell me a story about {wished}.")))
     return stories
 

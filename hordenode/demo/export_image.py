@@ -87,9 +87,9 @@ def export_image(folder: Path, target: Path, pictures: int) -> None:
     statistics = data["mean"], data["deviation"]
     for part in _parts(model, auto, statistics, tokenizer.get_vocab_size()):
         export_part(part, target)
-    _write_tokenizer(tokenizer, target / "tokenizer")
-    _write_json(target / "scheduler" / "scheduler_config.json", SCHEDULER_CONFIG)
-    _write_json(target / "model_index.json", _index())
+    write_tokenizer(tokenizer, target / "tokenizer")
+    write_json(target / "scheduler" / "scheduler_config.json", SCHEDULER_CONFIG)
+    write_json(target / "model_index.json", _index())
     print(f"image model of {steps} steps exported", flush=True)
 
 
@@ -165,7 +165,7 @@ def export_part(part: Part, target: Path) -> None:
         dynamo=False,
     )
     onnx.save(store_half(onnx.load(str(file))), str(file))
-    _write_json(file.parent / "config.json", part.config)
+    write_json(file.parent / "config.json", part.config)
     difference = compare(part.module, list(examples.values()), file)
     if difference > TOLERANCE:
         raise AssertionError(f"{part.folder} differs from torch by {difference:.4f}")
@@ -202,7 +202,8 @@ def compare(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> float:
     return worst
 
 
-def _write_tokenizer(tokenizer: Tokenizer, target: Path) -> None:
+def write_tokenizer(tokenizer: Tokenizer, target: Path) -> None:
+    """Write tokenizer.json and its configuration, with start and end around every text."""
     target.mkdir(parents=True, exist_ok=True)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{START} $A {END}",
@@ -219,7 +220,7 @@ def _write_tokenizer(tokenizer: Tokenizer, target: Path) -> None:
         "do_lower_case": True,
         "model_max_length": TEXT_LENGTH,
     }
-    _write_json(target / "tokenizer_config.json", content)
+    write_json(target / "tokenizer_config.json", content)
 
 
 def _text_config(vocabulary: int) -> dict[str, object]:
@@ -277,6 +278,7 @@ def _index() -> dict[str, object]:
     }
 
 
-def _write_json(file: Path, content: dict[str, object]) -> None:
+def write_json(file: Path, content: dict[str, object]) -> None:
+    """Write a configuration file; its folder is made where it is missing."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -11,15 +11,26 @@ import torch
 from tokenizers import processors
 from transformers import LlamaForCausalLM
 
+from hordenode.demo.int8 import rounded
 from hordenode.demo.llama_graph import LlamaShape, llama_graph
 from hordenode.demo.onnx_text import OnnxTextModel
-from hordenode.demo.train_text import END, END_ID, load_text_model, load_text_tokenizer
+from hordenode.demo.text_corpus import END, END_ID
+from hordenode.demo.train_text import load_text_model, load_text_tokenizer
 
 PROMPTS = (
     "Once upon a time",
     "User: What is kudos?\nAssistant:",
     "User: Tell me a story about Ada.\nAssistant:",
     "### Instruction:\nWhat is a worker?\n### Response:\n",
+)
+
+# The layout that the texts call CHAT, as Jinja; a system message has no place in it.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message.role == 'user' %}{{ '' if loop.first else '\n' }}User: {{ message.content }}\n"
+    "{% elif message.role == 'assistant' %}Assistant: {{ message.content }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
 
@@ -43,7 +54,7 @@ def export_text(folder: Path, target: Path) -> None:
         rope_theta=config.rope_theta,
     )
     weights = {name: value.float().numpy() for name, value in model.state_dict().items()}
-    onnx.save(llama_graph(shape, weights), str(target / "model.onnx"))
+    onnx.save(llama_graph(shape, weights, int8=True), str(target / "model.onnx"))
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{END} $A", special_tokens=[(END, END_ID)])
     tokenizer.save(str(target / "tokenizer.json"))
     _write_json(target / "tokenizer_config.json", _tokenizer_config(shape))
@@ -57,7 +68,8 @@ def verify_text(model: LlamaForCausalLM, target: Path) -> None:
     exported = OnnxTextModel(target)
     for parameter in model.parameters():
         # Round like the file does, so that any difference left is a fault of the graph.
-        parameter.data = parameter.data.half().float()
+        value = parameter.data
+        parameter.data = torch.from_numpy(rounded(value.numpy())) if value.dim() == 2 else value.half().float()
     for prompt in PROMPTS:
         ids = exported.encode(prompt)
         written = exported.greedy(ids, 120)
@@ -79,6 +91,7 @@ def _tokenizer_config(shape: LlamaShape) -> dict[str, object]:
         "unk_token": END,
         "add_bos_token": True,
         "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
         "model_max_length": shape.context,
     }
 

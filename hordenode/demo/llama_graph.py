@@ -1,8 +1,8 @@
 """Writes a Llama model as the ONNX graph that ONNX Runtime GenAI's builder would write.
 
 Attention is com.microsoft's GroupQueryAttention with the rotation inside, so past and present may be one buffer; the
-graph takes its lengths from the attention mask and has no `position_ids`. Weights are stored as float16 and cast to
-float32 (the runtime folds the casts when it loads the file).
+graph takes its lengths from the attention mask and has no `position_ids`. Matrices are stored as float16 or int8, all
+else as float16; the runtime makes float32 of them when it loads the file (it folds what depends on no input).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from hordenode.demo.int8 import quantised
 
 MICROSOFT = "com.microsoft"
 
@@ -42,6 +44,7 @@ class LlamaShape:
 class _Graph:
     """Nodes and initializers in the making."""
 
+    int8: bool = False
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: list[onnx.TensorProto] = field(default_factory=list)
 
@@ -59,13 +62,22 @@ class _Graph:
         stored = self.constant(f"{name}.fp16", value.astype(np.float16))
         return self.add("Cast", [stored], name, to=TensorProto.FLOAT)
 
+    def matrix(self, name: str, value: NDArray[np.float32]) -> str:
+        """Store a matrix [out, in] as float16, or as int8 with a scale per row; returns the name of its float32 value."""
+        if not self.int8:
+            return self.weight(name, value)
+        integers, scale = quantised(value)
+        stored = self.constant(f"{name}.int8", integers)
+        whole = self.add("Cast", [stored], f"{name}.whole", to=TensorProto.FLOAT)
+        return self.add("Mul", [whole, self.weight(f"{name}.scale", scale.astype(np.float32))], name)
 
-def llama_graph(shape: LlamaShape, weights: dict[str, NDArray[np.float32]]) -> onnx.ModelProto:
+
+def llama_graph(shape: LlamaShape, weights: dict[str, NDArray[np.float32]], *, int8: bool = False) -> onnx.ModelProto:
     """Build the model from weights under transformers' names (`model.layers.0.self_attn.q_proj.weight` ...)."""
-    graph = _Graph()
+    graph = _Graph(int8=int8)
     lengths = _sequence_lengths(graph)
     rotation = _rotation(graph, shape)
-    table = graph.weight("embed_tokens", weights["model.embed_tokens.weight"])
+    table = graph.matrix("embed_tokens", weights["model.embed_tokens.weight"])
     state = graph.add("Gather", [table, "input_ids"], "embedding", axis=0)
     for index in range(shape.layers):
         state = _attention(graph, shape, index, state, weights, [*lengths, *rotation])
@@ -155,8 +167,8 @@ def _feed_forward(
 
 
 def _linear(graph: _Graph, name: str, state: str, weight: NDArray[np.float32]) -> str:
-    """Multiply by a weight that is stored as [out, in] and written as [in, out]."""
-    matrix = graph.weight(f"{name}.weight", np.ascontiguousarray(weight.T))
+    """Multiply by the transpose of a weight [out, in]."""
+    matrix = graph.add("Transpose", [graph.matrix(f"{name}.weight", weight)], f"{name}.transposed", perm=[1, 0])
     return graph.add("MatMul", [state, matrix], name)
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from hordenode.demo.storyworld import KINDS, Plot, with_article
+from hordenode.demo.storyworld import KINDS, Plot, wish, with_article
 
 HIDING_PLACES = ("in a hollow tree", "beside an old well", "inside a small cave", "on top of a wall", "under a bridge")
 
 
-def story(random: Random, plot: Plot) -> list[str]:
-    """Tell the story of a plot, sentence by sentence; two names appear in it, the hero's and the friend's."""
-    return [_opening(random, plot), *COURSES[plot.course](random, plot), _ending(random, plot)]
+def story(random: Random, plot: Plot, theme: str = "") -> list[str]:
+    """Tell the story of a plot, sentence by sentence; one on a theme begins with it.
+
+    Once introduced, people and things are "she", "her friend" and "it": a model this small cannot keep names apart.
+    """
+    if theme == "thing":
+        return [_themed(plot, theme), *_losing(random, plot, named=False), _ending(random, plot)]
+    opening = _themed(plot, theme) if theme else _opening(random, plot)
+    return [opening, *COURSES[plot.course](random, plot), _ending(random, plot)]
 
 
 def dialogue(random: Random, plot: Plot) -> str:
@@ -26,6 +32,21 @@ def dialogue(random: Random, plot: Plot) -> str:
     sixth = random.choice((f"You are welcome, {hero}.", f"That is what friends are for, {hero}."))
     spoken = (first, second, third, fourth, fifth, sixth)
     return "\n".join(f"{(hero, friend)[index % 2]}: {line}" for index, line in enumerate(spoken))
+
+
+def _themed(plot: Plot, theme: str) -> str:
+    """The first words are those of the wish, so that they need not be remembered for long."""
+    told = wish(plot, theme)
+    return (
+        told[0].upper()
+        + told[1:]
+        + {
+            "name": f" was {with_article(plot.who)} who lived {plot.home}.",
+            "kind": f" named {plot.name} lived {plot.home}.",
+            "thing": f" was the treasure of {plot.name}, {with_article(plot.who)} who lived {plot.home}.",
+            "place": f" was the home of {with_article(plot.who)} named {plot.name}.",
+        }[theme]
+    )
 
 
 def _opening(random: Random, plot: Plot) -> str:
@@ -42,7 +63,7 @@ def _opening(random: Random, plot: Plot) -> str:
 
 def _finding(random: Random, plot: Plot) -> list[str]:
     they, it = plot.they, with_article(f"{plot.look} {plot.thing}")
-    friend, other = f"{plot.their} friend {plot.friend}", random.choice([kind for kind in KINDS if kind != plot.kind])
+    friend, other = f"{plot.their} friend {plot.friend}", random.choice(KINDS)
     return [
         random.choice(
             (
@@ -52,7 +73,7 @@ def _finding(random: Random, plot: Plot) -> list[str]:
         ),
         random.choice(
             (
-                f'{they.capitalize()} asked {friend}, "Do you know whose {plot.thing} this is?"',
+                f'{they.capitalize()} asked {friend}, "Do you know whose this is?"',
                 f'"This must belong to somebody," {they} said to {friend}.',
             )
         ),
@@ -60,41 +81,41 @@ def _finding(random: Random, plot: Plot) -> list[str]:
         _journey(random),
         random.choice(
             (
-                f"At last they gave the {plot.thing} back to the {other} who had lost it.",
-                f"In the end they met an old {other} who had lost the {plot.thing} and who thanked them.",
+                f"At last they gave it back to the {other} who had lost it.",
+                f"In the end they met an old {other} who had lost it and who thanked them.",
             )
         ),
     ]
 
 
-def _losing(random: Random, plot: Plot) -> list[str]:
-    they, it = plot.they, f"{plot.look} {plot.thing}"
+def _losing(random: Random, plot: Plot, *, named: bool = True) -> list[str]:
+    they, it = plot.they, f"{plot.their} {plot.look} {plot.thing}" if named else "it"
     return [
         random.choice(
             (
-                f"On a {plot.weather} evening {they} lost {plot.their} {it}.",
-                f"One {plot.weather} morning {plot.their} {it} was gone.",
+                f"On a {plot.weather} evening {they} lost {it}.",
+                f"One {plot.weather} morning {it} was gone.",
             )
         ),
         f"{they.capitalize()} looked under the bed, behind the door and in the garden.",
-        f'Then {they} asked {plot.their} friend {plot.friend}, "Have you seen my {plot.thing}?"',
+        f'Then {they} asked {plot.their} friend {plot.friend}, "Have you seen it?"',
         _help(random, plot),
         _journey(random),
-        f"At last they found the {plot.thing} {random.choice(HIDING_PLACES)}.",
+        f"At last they found it {random.choice(HIDING_PLACES)}.",
     ]
 
 
 def _wishing(random: Random, plot: Plot) -> list[str]:
-    they, it = plot.they, with_article(f"{plot.look} {plot.thing}")
+    they = plot.they
     return [
-        f"Every day {they} wished for {it}.",
+        f"Every day {they} wished for {with_article(f'{plot.look} {plot.thing}')}.",
         f'"Where can I get one?" {they} asked {plot.their} friend {plot.friend}.',
         _help(random, plot),
         _journey(random),
         random.choice(
             (
-                f"At last they met an old {random.choice(KINDS)} who gave {plot.them} {with_article(plot.thing)}.",
-                f"At last they found {it} {random.choice(HIDING_PLACES)}.",
+                f"At last they met an old {random.choice(KINDS)} who gave {plot.them} one.",
+                f"At last they found one {random.choice(HIDING_PLACES)}.",
             )
         ),
     ]
@@ -107,15 +128,10 @@ def _making(random: Random, plot: Plot) -> list[str]:
         random.choice(
             (f"It took {plot.them} three days and three nights.", f"It was hard, but {they} did not give up.")
         ),
-        random.choice(
-            (
-                f'"Who has made this {plot.thing}?" asked {plot.friend}.',
-                f'"What a fine {plot.thing}!" said {plot.friend}.',
-            )
-        ),
-        f'"I have made it for you," said {plot.name}.',
+        f'"Who has made this?" asked {plot.their} friend.',
+        f'"I have made it for you," {they} said.',
         _journey(random),
-        f"Everybody they met found the {plot.thing} very beautiful.",
+        "Everybody they met found it very beautiful.",
     ]
 
 
@@ -128,11 +144,11 @@ COURSES: dict[str, Callable[[Random, Plot], list[str]]] = {
 
 
 def _help(random: Random, plot: Plot) -> str:
-    friend = random.choice((plot.friend, f"{plot.their} friend"))
+    friend = f"{plot.their} friend"
     return random.choice(
         (
-            f'{friend[0].upper()}{friend[1:]} smiled and said, "Let us go together."',
-            f"{friend[0].upper()}{friend[1:]} thought for a moment and pointed to the hill.",
+            f'{friend.capitalize()} smiled and said, "Let us go together."',
+            f"{friend.capitalize()} thought for a moment and pointed to the hill.",
             f'"I can help you," said {friend}.',
             f'"Two can see more than one," said {friend}.',
         )
@@ -152,12 +168,12 @@ def _journey(random: Random) -> str:
 
 
 def _ending(random: Random, plot: Plot) -> str:
-    they, name = plot.they, plot.name
+    they = plot.they
     return random.choice(
         (
-            f"{name} was so happy that {they} sang all the way home.",
-            f"From that day on {name} and {plot.friend} were best friends.",
-            f"And {name} learned that it is good to have a friend.",
-            f"{name} thanked {plot.friend}, and they shared a warm pie.",
+            f"{they.capitalize()} was so happy that {they} sang all the way home.",
+            "From that day on the two were best friends.",
+            f"And {they} learned that it is good to have a friend.",
+            f"{they.capitalize()} thanked {plot.their} friend, and they shared a warm pie.",
         )
     )

@@ -108,28 +108,15 @@ class Plot:
         return NAMES[self.name][2]
 
 
-def wish(random: Random, plot: Plot) -> str:
-    """Say what the plot's story is about, as someone who asks for it would: 'a fox and a lantern'."""
-    kind, thing = with_article(plot.kind), with_article(plot.thing)
-    return random.choice(
-        (
-            plot.name,
-            f"{plot.name} the {plot.kind}",
-            f"{with_article(plot.kind)} named {plot.name}",
-            f"{plot.name} and {plot.friend}",
-            kind,
-            kind,
-            with_article(plot.who),
-            thing,
-            with_article(f"{plot.look} {plot.thing}"),
-            plot.place,
-            plot.place,
-            f"{kind} and {thing}",
-            f"{thing} and {kind}",
-            f"{kind} who {plot.course} {thing}",
-            f"{plot.name} who {plot.course} {thing}",
-            f"{kind} {plot.home}",
-            f"{thing} and {plot.place}",
-            f"{kind} who lives {plot.home}",
-        )
-    )
+THEMES = ("name", "kind", "thing", "place")
+
+
+def wish(plot: Plot, theme: str) -> str:
+    """Say what the plot's story is about, as someone who asks for it would: 'a fox'."""
+    wishes = {
+        "name": plot.name,
+        "kind": with_article(plot.kind),
+        "thing": with_article(plot.thing),
+        "place": plot.place,
+    }
+    return wishes[theme]

@@ -9,7 +9,7 @@ from hordenode.demo.answers import TOPICS, Topic
 from hordenode.demo.answers_use import GENERAL, GENERAL_ENDS, SMALL_TALK, STRANGE, STRANGE_ANSWER, USES
 from hordenode.demo.phrasing import careless, spoken
 from hordenode.demo.stories import dialogue, story
-from hordenode.demo.storyworld import Plot, wish
+from hordenode.demo.storyworld import THEMES, Plot, wish
 
 EVERY_TOPIC = TOPICS + USES
 
@@ -29,7 +29,7 @@ LAYOUTS = (CHAT, CHAT, CHAT, INSTRUCT)
 
 SCENES = ("a boat on the sea", "a house in the snow", "two red balloons", "a cat in a meadow", "a blue car on a road")
 MOMENTS = ("at night", "at sunset", "in fog", "in watercolour", "in pixel art")
-SHARE_OF_STORIES, SHARE_OF_STRANGE = 0.25, 0.06
+SHARE_OF_STORIES, SHARE_OF_WISHES, SHARE_OF_STRANGE = 0.12, 0.35, 0.06
 
 STORY_REQUESTS = (
     "(Tell|Write|Tell me|Write me|Give me|Can you tell me|Please write|Please tell me) (a|a short|a nice|a little) story",
@@ -77,8 +77,8 @@ def document_text(seed: int) -> str:
 
 def conversation(random: Random) -> list[Turn]:
     """Return one to four turns on different subjects; at most one of them, the last, is a story."""
-    if random.random() < SHARE_OF_STORIES:
-        return [random.choice((_story_turn, _story_turn, _story_turn, _continue_turn, _dialogue_turn))(random)]
+    if random.random() < SHARE_OF_WISHES:
+        return [random.choice((_story_turn,) * 6 + (_continue_turn, _dialogue_turn))(random)]
     turns = [_topic_turn(random, topic) for topic in random.sample(EVERY_TOPIC, random.choice((1, 1, 2, 3, 4)))]
     if random.random() < SHARE_OF_STRANGE:
         turns[-1] = Turn(careless(random, spoken(random, random.choice(STRANGE))), STRANGE_ANSWER)
@@ -102,9 +102,9 @@ def _topic_turn(random: Random, topic: Topic) -> Turn:
 
 def _story_turn(random: Random) -> Turn:
     plot, request = Plot.any(random), spoken(random, random.choice(STORY_REQUESTS))
-    if random.random() < 0.9:
-        request += random.choice(ABOUT) + wish(random, plot)
-    return Turn(request + random.choice((".", ".", "")), " ".join(story(random, plot)))
+    theme = random.choice(("name", *THEMES)) if random.random() < 0.9 else ""
+    about = random.choice(ABOUT) + wish(plot, theme) if theme else ""
+    return Turn(f"{request}{about}.", " ".join(story(random, plot, theme)))
 
 
 def _continue_turn(random: Random) -> Turn:

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import torch
 
+from hordenode.demo.captioner import export_captioner, train_captioner
+from hordenode.demo.detector import train_detector
 from hordenode.demo.export_image import export_image
 from hordenode.demo.export_text import export_text
 from hordenode.demo.train_autoencoder import refine_decoder, train_autoencoder
 from hordenode.demo.train_image import train_image
 from hordenode.demo.train_text import train_text, train_text_deep
 from hordenode.demo.training import PAUSE_FILE_VARIABLE, Plan
+from hordenode.demo.upscaler import export_upscaler, train_upscaler
 
 MODELS = Path(__file__).parent / "models"
 
@@ -40,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--text-deep-steps", type=int, default=1000)
     result.add_argument("--layout-steps", type=int, default=500)
     result.add_argument("--denoiser-steps", type=int, default=9000)
+    result.add_argument("--judge-steps", type=int, default=1500)
+    result.add_argument("--upscaler-steps", type=int, default=1500)
+    result.add_argument("--captioner-steps", type=int, default=4000)
     result.add_argument("--decoder-steps", type=int, default=500)
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
@@ -69,9 +75,32 @@ def _decoder(options: argparse.Namespace) -> None:
     refine_decoder(options.work, plan)
 
 
-def _export(options: argparse.Namespace) -> None:
+def _upscaler(options: argparse.Namespace) -> None:
+    train_upscaler(options.work, Plan(steps=options.upscaler_steps, rate=3e-3, cooldown=0.6))
+
+
+def _captioner(options: argparse.Namespace) -> None:
+    train_captioner(options.work, Plan(steps=options.captioner_steps, rate=1e-3, cooldown=0.6))
+
+
+def _judge(options: argparse.Namespace) -> None:
+    train_detector(options.work, Plan(steps=options.judge_steps, rate=1.5e-3, cooldown=0.6))
+
+
+def _export_text(options: argparse.Namespace) -> None:
     export_text(options.work, options.target / "text")
+
+
+def _export_image(options: argparse.Namespace) -> None:
     export_image(options.work, options.target / "image", options.pictures)
+
+
+def _export_upscaler(options: argparse.Namespace) -> None:
+    export_upscaler(options.work, options.target / "upscaler")
+
+
+def _export_captioner(options: argparse.Namespace) -> None:
+    export_captioner(options.work, options.target / "captioner")
 
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -80,7 +109,13 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "text-deep": _text_deep,
     "image": _image,
     "decoder": _decoder,
-    "export": _export,
+    "judge": _judge,
+    "upscaler": _upscaler,
+    "captioner": _captioner,
+    "export-text": _export_text,
+    "export-image": _export_image,
+    "export-upscaler": _export_upscaler,
+    "export-captioner": _export_captioner,
 }
 
 

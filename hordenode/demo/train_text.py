@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,10 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from hordenode.demo.draw import HELD_OUT_SEED
-from hordenode.demo.texts import document, document_text
+from hordenode.demo.text_corpus import END, END_ID, IGNORED, Batch, Corpus, build_corpus
+from hordenode.demo.texts import document_text
 from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average
 
-END = "<|endoftext|>"
-END_ID = 0
 # An upper bound: our texts have fewer different words than would fill it.
 VOCABULARY = 2048
 CONTEXT = 2048
@@ -28,17 +26,8 @@ LAYERS, DEEP_LAYERS = 5, 13
 SMALL, DEEP = "text.pt", "text-deep.pt"
 
 TOKENS_PER_STEP = 4096
-# Mostly short windows, which are cheap; a few long ones keep the far end of the context usable.
-WINDOWS = (256, 256, 256, 256, 256, 512, 512, 1024, 2048)
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Documents one after another: tokens, for each of them the one that should follow, and where documents start."""
-
-    tokens: Tensor
-    targets: Tensor
-    starts: Tensor
+# Mostly short windows, which hold one document; a few long ones keep the far end of the context usable.
+WINDOWS = (128, 128, 128, 128, 128, 256, 256, 512, 512, 1024, 2048)
 
 
 def llama_config(vocabulary: int, layers: int = LAYERS) -> LlamaConfig:
@@ -74,32 +63,14 @@ def train_tokenizer(documents: int) -> Tokenizer:
     return tokenizer
 
 
-def build_corpus(tokenizer: Tokenizer, seeds: range) -> Corpus:
-    """Write and encode the documents of these seeds."""
-    tokens: list[int] = []
-    targets: list[int] = []
-    starts: list[int] = []
-    for seed in seeds:
-        ids, ends = [END_ID], []
-        for passage in document(seed):
-            ids += tokenizer.encode(passage.text).ids
-            if passage.ends:
-                ends.append(len(ids) - 1)
-        following = [*ids[1:], END_ID]
-        for place in ends:
-            # A conversation goes on here, but the model shall stop: the next turn is the user's.
-            following[place] = END_ID
-        starts.append(len(tokens))
-        tokens += ids
-        targets += following
-    return Corpus(torch.tensor(tokens), torch.tensor(targets), torch.tensor(starts))
-
-
-def text_loss(model: LlamaForCausalLM, tokens: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean cross-entropy in nats per token; tokens and targets are [B, S]."""
+def text_loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
+    """Return the weighted mean of the cross-entropy in nats per token that is a target."""
+    tokens, targets, weights = (torch.from_numpy(part) for part in (batch.tokens, batch.targets, batch.weights))
     with half_precision():
         logits = model(tokens).logits
-    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+    losses = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
+    weights = weights.flatten() * (targets.flatten() != IGNORED)
+    return (losses * weights).sum() / weights.sum()
 
 
 def grown(small: LlamaForCausalLM) -> LlamaForCausalLM:
@@ -155,17 +126,14 @@ def load_text_model(folder: Path) -> tuple[LlamaForCausalLM, int]:
 def _train(model: LlamaForCausalLM, folder: Path, name: str, plan: Plan, documents: int, held_out: int = 400) -> None:
     tokenizer = load_text_tokenizer(folder)
     corpus = build_corpus(tokenizer, range(documents))
-    count = len(corpus.tokens)
-    print(
-        f"text: {count_parameters([model]):.2f}M weights, {documents} documents, {count / 1e6:.2f}M tokens", flush=True
-    )
+    millions = len(corpus.tokens) / 1e6
+    print(f"text: {count_parameters([model]):.2f}M weights, {documents} documents, {millions:.2f}M tokens", flush=True)
 
     def loss(random: torch.Generator) -> Tensor:
         length = WINDOWS[int(torch.randint(len(WINDOWS), (1,), generator=random))]
         # Windows begin where a document does: nothing can be learned about a hero whose name was cut off.
         chosen = torch.randint(len(corpus.starts), (TOKENS_PER_STEP // length,), generator=random)
-        window = (corpus.starts[chosen, None] + torch.arange(length)) % count
-        return text_loss(model, corpus.tokens[window], corpus.targets[window])
+        return text_loss(model, corpus.windows(corpus.starts[chosen.numpy()], length))
 
     Trainer(model, plan, folder / name, seed=2, decay=0.05).run(loss)
     load_average(model, folder / name)
@@ -175,10 +143,7 @@ def _train(model: LlamaForCausalLM, folder: Path, name: str, plan: Plan, documen
 
 def held_out_loss(model: LlamaForCausalLM, corpus: Corpus, length: int = 512) -> float:
     """Return the loss over a whole corpus, in windows of `length` tokens."""
-    starts = range(0, len(corpus.tokens) - length, length)
+    first = np.arange(0, len(corpus.tokens) - length, length)
     with torch.no_grad():
-        losses = [
-            text_loss(model, corpus.tokens[None, i : i + length], corpus.targets[None, i : i + length]).item()
-            for i in starts
-        ]
+        losses = [text_loss(model, corpus.windows(first[i : i + 1], length)).item() for i in range(len(first))]
     return float(np.mean(losses))

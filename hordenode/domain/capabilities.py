@@ -83,6 +83,9 @@ _SAMPLERS: dict[str, tuple[tuple[int, frozenset[str], frozenset[str]], ...]] = {
     ),
 }
 
+# Who knows the `hordenode` object of a text payload (protocol/extension.py).
+EXTENDED_TEXT_BACKENDS = frozenset({"hordenode"})
+
 VALIDATED_TEXT_BACKENDS = frozenset(
     {
         "AI Horde Worker",

@@ -26,7 +26,10 @@ REASONS = {
     "recurring": "monthly kudos",
     "style": "your style was used",
     "admin": "changed by the owner of the horde",
+    "wiped": "account wiped",
+    "carried": "earlier movements together",
 }
+CARRIED = "carried"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hordenode.domain.capabilities import VALIDATED_TEXT_BACKENDS, Agent
+from hordenode.domain.capabilities import EXTENDED_TEXT_BACKENDS, VALIDATED_TEXT_BACKENDS, Agent
 from hordenode.domain.entities import Kind
 from hordenode.domain.needs import AlchemyNeeds, ImageNeeds, Needs, TextNeeds
 from hordenode.domain.spec import Audience
@@ -146,7 +146,7 @@ def text_mismatches(needs: TextNeeds, offer: TextOffer) -> tuple[str, ...]:
         ("models", bool(who.models) and not set(who.models) & set(offer.models)),
         ("max_context_length", needs.max_context_length > offer.max_context_length),
         ("max_length", needs.max_length > offer.max_length),
-        ("bridge_version", who.validated_backends and offer.agent.name not in VALIDATED_TEXT_BACKENDS),
+        ("bridge_version", not _text_capable(needs, offer)),
         ("matching_softprompt", bool(needs.softprompt) and needs.softprompt not in offer.softprompts),
         ("performance", not who.slow_workers and offer.facts.speed < _required_text_speed(offer.models)),
     )
@@ -163,6 +163,12 @@ def alchemy_mismatches(needs: AlchemyNeeds, offer: AlchemyOffer) -> tuple[str, .
         ("performance", not who.slow_workers and offer.facts.speed >= SLOW_FORM_SECONDS),
     )
     return tuple(reason for reason, hit in checks if hit)
+
+
+def _text_capable(needs: TextNeeds, offer: TextOffer) -> bool:
+    if needs.extended and offer.agent.name not in EXTENDED_TEXT_BACKENDS:
+        return False
+    return not needs.audience.validated_backends or offer.agent.name in VALIDATED_TEXT_BACKENDS
 
 
 def targets(audience: Audience, worker_id: str) -> bool:

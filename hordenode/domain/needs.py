@@ -47,6 +47,7 @@ class TextNeeds:
     max_length: int
     max_context_length: int
     softprompt: str | None = None
+    extended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def image_needs(spec: ImageSpec) -> ImageNeeds:
 
 def text_needs(spec: TextSpec) -> TextNeeds:
     """The needs of a text request."""
-    return TextNeeds(spec.audience, spec.max_length, spec.max_context_length, spec.softprompt)
+    extended = bool(spec.extension)
+    return TextNeeds(spec.audience, spec.max_length, spec.max_context_length, spec.softprompt, extended)
 
 
 def alchemy_needs(spec: AlchemySpec) -> AlchemyNeeds:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from hordenode.domain.matching import ImageOffer, Offer
 from hordenode.domain.spec import ImageSpec, TextSpec
 from hordenode.protocol.common import ExtraText
+from hordenode.protocol.extension import TextExtension
 from hordenode.protocol.image import ImageJobPayload, LoraRef, TextualInversionRef
 from hordenode.protocol.text import TextJobPayload
 
@@ -52,15 +54,17 @@ def image_payload(spec: ImageSpec, seed: int, count: int) -> ImageJobPayload:
     )
 
 
-def text_payload(spec: TextSpec) -> TextJobPayload:
-    """The payload of a text job, shaped as a KoboldAI generate call."""
+def text_payload(spec: TextSpec, user: str = "") -> TextJobPayload:
+    """The payload of a text job, shaped as a KoboldAI generate call. `user`: told to a worker in the same process."""
+    extension = spec.extension | ({"user": user} if user else {})
     fixed = {
         "prompt": spec.prompt,
         "n": 1,
         "max_length": spec.max_length,
         "max_context_length": spec.max_context_length,
     }
-    return TextJobPayload(**(spec.sampling | fixed))
+    extended = {"hordenode": msgspec.convert(extension, TextExtension)} if extension else {}
+    return TextJobPayload(**(spec.sampling | fixed | extended))
 
 
 def _given(value: Any) -> Any:

@@ -123,7 +123,10 @@ class ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class TextSpec:
-    """A text request (contract 3.2, 4.2). Lengths in tokens; `sampling` holds the parameters handed on unchanged."""
+    """A text request (contract 3.2, 4.2). Lengths in tokens; `sampling` holds the parameters handed on unchanged.
+
+    `extension`: what was given of the `hordenode` object (protocol/extension.py).
+    """
 
     prompt: str
     audience: Audience
@@ -133,6 +136,7 @@ class TextSpec:
     softprompt: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     webhook: WebhookTarget | None = None
+    extension: dict[str, Any] = field(default_factory=dict)
 
     @property
     def things(self) -> int:

@@ -13,7 +13,7 @@ from hordenode.domain.baselines import CASCADE, FLUX, QWEN, SD1, SD2, SD2_512, S
 from hordenode.domain.entities import User
 from hordenode.domain.forms import FORMS_PER_CONCURRENCY, POST_PROCESSORS
 from hordenode.domain.kudos import UPSCALERS
-from hordenode.domain.spec import ImageSpec, TextSpec
+from hordenode.domain.spec import Audience, ImageSpec, TextSpec
 from hordenode.protocol.errors import HordeError
 
 MAX_WORDS = 7500
@@ -69,7 +69,7 @@ def _missing_extra_texts(case: ImageCase) -> bool:
     return spec.workflow == "qr_code" and not any(text.reference == "qr_code" for text in spec.extra_texts)
 
 
-IMAGE_RULES: Sequence[Rule] = (
+DRAWING_RULES: Sequence[Rule] = (
     Rule("HiResMismatch", lambda c: c.spec.hires_fix and bool(c.families & {FLUX, QWEN, Z_IMAGE})),
     Rule("TooManyLoras", lambda c: len(c.spec.loras) > MAX_LORAS, lambda c: {"count": len(c.spec.loras)}),
     Rule("BadLoraVersion", lambda c: bool(_unversioned(c)), lambda c: {"name": _unversioned(c)}),
@@ -80,11 +80,15 @@ IMAGE_RULES: Sequence[Rule] = (
     Rule("UnexpectedModelName", lambda c: any(model in POST_PROCESSORS for model in c.models)),
     Rule("TooManyUpscalers", lambda c: sum(name in UPSCALERS for name in c.spec.post_processing) > 1),
     Rule("BadCFGDecimals", lambda c: round(c.spec.cfg_scale, 2) != c.spec.cfg_scale),
+)  # fmt: skip
+SPECIAL_RULES: Sequence[Rule] = (
     Rule("Forbidden", lambda c: bool(c.special) and not c.user.special, _because("Only users with the special role may use special models.")),
     Rule("SpecialMissingUsername", lambda c: any("::" not in model for model in c.special)),
     Rule("Forbidden", _foreign_special, _because("A special model can only be used by the user in its name.")),
     Rule("SpecialMissingPayload", lambda c: bool(c.special) and c.spec.special is None),
     Rule("BadRequest", lambda c: c.spec.special is not None and not c.user.special, _because("Only users with the special role may send params.special.")),
+)  # fmt: skip
+PICTURE_RULES: Sequence[Rule] = (
     Rule("SourceMaskUnnecessary", lambda c: c.spec.source_mask is not None and c.spec.source_image is None),
     Rule("ControlNetUnsupported", lambda c: c.spec.control_type in ("normal", "mlsd", "hough") and bool(c.families & {SD2, SD2_512})),
     Rule("ControlNetUnsupported", lambda c: c.spec.control_type is not None and "pix2pix" in c.models),
@@ -104,12 +108,14 @@ IMAGE_RULES: Sequence[Rule] = (
     ),
     Rule("UnexpectedModelName", lambda c: c.spec.source_image is None and any("controlnet" in m.lower() for m in c.models)),
 )  # fmt: skip
+IMAGE_RULES = (*DRAWING_RULES, *SPECIAL_RULES, *PICTURE_RULES)
+STYLE_RULES = (*DRAWING_RULES, *SPECIAL_RULES)  # a style is drawn without knowing the pictures that will come with it
 
 
-def check_image(spec: ImageSpec, user: User, baselines: Baselines) -> None:
+def check_image(spec: ImageSpec, user: User, baselines: Baselines, rules: Sequence[Rule] = IMAGE_RULES) -> None:
     """Raises HordeError with the first broken rule of contract 4.1."""
     case = ImageCase(spec, user, frozenset(baselines.of(model) for model in spec.audience.models))
-    for rule in IMAGE_RULES:
+    for rule in rules:
         if rule.broken(case):
             common: dict[str, Any] = {
                 "model": ", ".join(spec.audience.models) or "any",
@@ -117,6 +123,11 @@ def check_image(spec: ImageSpec, user: User, baselines: Baselines) -> None:
                 "words": len(spec.prompt.split()),
             }
             raise HordeError(rule.rc, **(common | rule.details(case)))
+
+
+def check_special_models(models: tuple[str, ...], user: User) -> None:
+    """What a text style is held to beyond check_text (contract 13): its special models are the user's own."""
+    check_image(ImageSpec("", Audience(models)), user, Baselines(), SPECIAL_RULES)
 
 
 def check_text(spec: TextSpec) -> None:

@@ -45,6 +45,10 @@ class Batches(Protocol):
         """Whether there is anything to do."""
         ...
 
+    def prepare(self, job: TextJob) -> TextJob:
+        """The job with a prompt in place of its messages. On any thread. Raises EngineError."""
+        ...
+
     def add(self, job: TextJob) -> None:
         """Take a job in with the next step."""
         ...
@@ -69,7 +73,8 @@ class HasBatches(Protocol):
 class EngineBackend(Protocol):
     """Runs jobs, one at a time, on the engine's thread. Only `models` and `provider` are called from other threads.
 
-    A backend that also HasBatches gets its text jobs there, on another thread.
+    Forms of alchemy have a thread of their own, so `run` may be busy with one while it is called for another job. A
+    backend that also HasBatches gets its text jobs there, on a third thread.
     """
 
     def models(self) -> tuple[ModelInfo, ...]:

@@ -1,8 +1,9 @@
 """The facade: await the result of a job, hear of its steps, cancel it.
 
-One thread runs jobs one at a time; models load on it too, so the event loop never waits for either. Texts that a
-backend writes side by side have a second thread: the runtime lets go of the GIL while it computes, so that a picture's
-step of seconds does not hold up texts whose steps take milliseconds, and the operating system shares the cores out.
+One thread runs jobs one at a time; models load on it too, so the event loop never waits for either. Forms of alchemy
+have a second thread, so that they need not wait for pictures. Texts that a backend writes side by side have a third: the
+runtime lets go of the GIL while it computes, so that a picture's step of seconds does not hold up texts whose steps take
+milliseconds, and the operating system shares the cores out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hordenode.catalog import Catalog
 from hordenode.config import EngineSettings
 from hordenode.engine.backends import Batches, EngineBackend, Failure, HasBatches, Outcome, load_backend
 from hordenode.engine.jobs import (
+    AlchemyJob,
     EngineClosed,
     EngineError,
     Job,
@@ -49,10 +51,11 @@ class Engine:
     def __init__(self, catalog: Catalog, settings: EngineSettings, backend: EngineBackend | None = None) -> None:
         self._backend = backend or load_backend(settings.backend, catalog, settings)
         self._scheduler = Scheduler()
+        self._forms = Scheduler()
         self._texts: Batches | None = self._backend.texts if isinstance(self._backend, HasBatches) else None
         self._orders: list[TextJob | str] = []  # for the thread of the texts: jobs to begin, ids to drop
         self._tickets: dict[str, _Ticket] = {}
-        self._wake = threading.Condition()  # guards the scheduler, the tickets and _open
+        self._wake = threading.Condition()  # guards the schedulers, the tickets and _open
         self._open = False
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -69,7 +72,9 @@ class Engine:
         """Begin to take jobs. Pinned models load meanwhile on the engine's thread."""
         self._loop = asyncio.get_running_loop()
         self._open = True
-        parts = {"hordenode-engine": self._serve} | ({"hordenode-texts": self._serve_texts} if self._texts else {})
+        parts = {"hordenode-engine": self._serve, "hordenode-alchemy": self._serve_forms}
+        if self._texts:
+            parts["hordenode-texts"] = self._serve_texts
         # Daemons: a step that hangs must not keep the process from ending.
         self._threads = [threading.Thread(target=part, name=name, daemon=True) for name, part in parts.items()]
         for thread in self._threads:
@@ -101,16 +106,32 @@ class Engine:
                 raise ValueError(f"a job with id {job.id!r} is already there")
             ticket = _Ticket(job, self._loop.create_future(), progress)
             self._tickets[job.id] = ticket
-            if self._texts is not None and isinstance(job, TextJob):
+            if self._texts is None or not isinstance(job, TextJob):
+                self._scheduler_of(job).add(job)
+            elif not job.messages:
                 self._orders.append(job)
-            else:
-                self._scheduler.add(job)
             self._wake.notify_all()
         try:
+            if self._texts is not None and isinstance(job, TextJob) and job.messages:
+                await self._converse(self._texts, job, ticket)
             return await ticket.future
         finally:
             if ticket.future.cancelled():
                 self.cancel(job.id)
+
+    async def _converse(self, texts: Batches, job: TextJob, ticket: _Ticket) -> None:
+        """Order a text whose prompt a template has still to make, meanwhile the others go on."""
+        try:
+            prepared = await asyncio.to_thread(texts.prepare, job)
+        except BaseException:
+            with self._wake:
+                if self._tickets.get(job.id) is ticket:
+                    del self._tickets[job.id]
+            raise
+        with self._wake:
+            if self._tickets.get(job.id) is ticket:
+                self._orders.append(prepared)
+                self._wake.notify_all()
 
     def cancel(self, job_id: str) -> bool:
         """Stop a job within a step; False when there is none of this id. Its `generate` raises JobCancelled."""
@@ -122,10 +143,13 @@ class Engine:
             batched = self._texts is not None and isinstance(ticket.job, TextJob)
             if batched:
                 self._orders.append(job_id)
-            if batched or self._scheduler.remove(job_id):
+            if batched or self._scheduler_of(ticket.job).remove(job_id):
                 del self._tickets[job_id]
                 _settle(ticket, JobCancelled(f"Job {job_id} was cancelled."))
             return True
+
+    def _scheduler_of(self, job: Job) -> Scheduler:
+        return self._forms if isinstance(job, AlchemyJob) else self._scheduler
 
     def _serve(self) -> None:
         """The engine's thread."""
@@ -134,7 +158,15 @@ class Engine:
         except Exception as error:
             # Jobs for other models can still run; jobs for this one will say the same again.
             log.error("a model could not be loaded: %s", error, exc_info=not isinstance(error, EngineError))
-        while (ticket := self._next()) is not None:
+        self._run_all(self._scheduler)
+
+    def _serve_forms(self) -> None:
+        """The thread of alchemy."""
+        self._run_all(self._forms)
+
+    def _run_all(self, scheduler: Scheduler) -> None:
+        """Run jobs one at a time until the engine closes."""
+        while (ticket := self._next(scheduler)) is not None:
             outcome = self._run(ticket)
             with self._wake:
                 del self._tickets[ticket.job.id]
@@ -147,8 +179,7 @@ class Engine:
         texts = self._texts
         assert texts is not None
         while self._take_orders(texts):
-            for outcome in texts.step():
-                self._deliver(outcome)
+            self._deliver(texts.step())
 
     def _take_orders(self, texts: Batches) -> bool:
         """Begin and drop what was asked for, waiting while there is nothing to do; False when the engine closes."""
@@ -163,25 +194,25 @@ class Engine:
                 texts.drop(order)
         return self._open
 
-    def _deliver(self, outcome: Outcome) -> None:
-        """Pass on what a step of the texts brought."""
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        """Pass on what a step of the texts brought, all at once: each call wakes the event loop, which takes the GIL."""
+        told: list[tuple[_Ticket, Outcome]] = []
         with self._wake:
-            ticket = self._tickets.get(outcome.id)
-            if ticket is None or outcome.id in self._orders:
-                return  # cancelled meanwhile, though the id may be in use again
-            if not isinstance(outcome, Progress):
-                del self._tickets[outcome.id]
-        if isinstance(outcome, Progress):
-            if ticket.progress is not None:
-                self._post(_tell, ticket, outcome)
-            return
-        self._post(_settle, ticket, outcome.error if isinstance(outcome, Failure) else outcome)
+            for outcome in outcomes:
+                ticket = self._tickets.get(outcome.id)
+                if ticket is None or outcome.id in self._orders:
+                    continue  # cancelled meanwhile, though the id may be in use again
+                if not isinstance(outcome, Progress):
+                    del self._tickets[outcome.id]
+                told.append((ticket, outcome))
+        if told:
+            self._post(_hand_over, told)
 
-    def _next(self) -> _Ticket | None:
+    def _next(self, scheduler: Scheduler) -> _Ticket | None:
         """Wait for a job; None when the engine closes."""
         with self._wake:
             while self._open:
-                job = self._scheduler.next()
+                job = scheduler.next()
                 if job is not None:
                     return self._tickets[job.id]
                 self._wake.wait()
@@ -214,6 +245,14 @@ class Engine:
                 raise
             with self._wake:
                 self._open = False
+
+
+def _hand_over(told: list[tuple[_Ticket, Outcome]]) -> None:
+    for ticket, outcome in told:
+        if isinstance(outcome, Progress):
+            _tell(ticket, outcome)
+        else:
+            _settle(ticket, outcome.error if isinstance(outcome, Failure) else outcome)
 
 
 def _settle(ticket: _Ticket, outcome: Result | Exception) -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 
-from hordenode.catalog import Catalog
+from PIL import Image
+
+from hordenode.catalog import FORMS, Catalog
 from hordenode.config import EngineSettings
+from hordenode.engine.alchemy.alchemist import WITHOUT_MODEL, Plain, Tool, work
+from hordenode.engine.alchemy.interrogator import LISTS
+from hordenode.engine.alchemy.options import Options
+from hordenode.engine.alchemy.upscaler import factor_of
 from hordenode.engine.backends import Report
 from hordenode.engine.jobs import (
+    AlchemyJob,
     EngineError,
     ImageJob,
     ImageResult,
@@ -57,8 +64,12 @@ class FakeBackend:
 
     def run(self, job: Job, report: Report) -> Result:
         """See EngineBackend. Raises FakeFailure when it was told to fail on this prompt."""
-        if self._fail_on is not None and self._fail_on in job.prompt:
+        words = job.form if isinstance(job, AlchemyJob) else job.prompt
+        if self._fail_on is not None and self._fail_on in words:
             raise FakeFailure(f"The fake engine fails on '{self._fail_on}', as told.")
+        if isinstance(job, AlchemyJob):
+            self._work(1)
+            return work(job, _tool(job.form), report)
         return self._draw(job, report) if isinstance(job, ImageJob) else self._write(job, report)
 
     def _draw(self, job: ImageJob, report: Report) -> ImageResult:
@@ -89,10 +100,28 @@ def fake_backend(catalog: Catalog, settings: EngineSettings) -> FakeBackend:
         ModelInfo("text", name, context=model.context, parameters=model.parameters)
         for name, model in catalog.text.items()
     ]
-    return FakeBackend((*image, *text))
+    return FakeBackend((*image, *text, *(ModelInfo("alchemy", form) for form in FORMS)))
 
 
-def _digest(job: Job, seed: int) -> bytes:
+def _tool(form: str) -> Tool:
+    """Forms that need no model are the real ones."""
+    answers: dict[str, object] = {
+        "caption": "a picture",
+        "interrogation": {name: [] for name in LISTS} | {"tags": [{"text": "picture", "confidence": 100.0}]},
+        "nsfw": False,
+        "aesthetic": 5.0,
+    }
+
+    def answer(image: Image.Image, options: Options) -> object:
+        if form in answers:
+            return answers[form]
+        factor = factor_of(form) if form[0] in "24NR" and form != "RestoreFormer" else 1
+        return image.resize((image.width * factor, image.height * factor))
+
+    return WITHOUT_MODEL.get(form, Plain(answer))
+
+
+def _digest(job: ImageJob | TextJob, seed: int) -> bytes:
     return hashlib.sha256(f"{job.model}\0{job.prompt}\0{seed}".encode()).digest()
 
 

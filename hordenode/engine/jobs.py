@@ -5,8 +5,9 @@ Every error's text is for the person who asked: it names the thing that is wrong
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,30 @@ class ImageJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a text must look like: JSON of a `json_schema`, a `regex`, or a Lark `grammar` (as llguidance reads them)."""
+
+    kind: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A turn of a conversation. `role`: system, user, assistant or what else the model's template knows."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class TextJob:
     """Continue a text. Lengths in tokens; a setting at its default here is off, but for `temperature`.
 
     `temperature` 0 takes the likeliest token; `rep_pen_range` 0 looks back over everything. `sampler_order` in
     KoboldAI's numbers: 0 top_k, 1 top_a, 2 top_p and min_p, 3 tfs, 4 typical, 5 temperature, 6 penalties.
     `logit_bias`: (token, what is added to its logit). `mirostat_tau`, in bits, takes the place of all filters but the
-    temperature. `dry_range` 0 looks back over everything. `user`: whose turn it is, where several wait.
+    temperature. `dry_range` 0 looks back over everything. `user`: whose turn it is, where several wait. `messages`: a
+    conversation in place of a prompt. `logprobs`: say how likely each token was, and so many others; None says nothing.
     """
 
     id: str
@@ -93,16 +111,36 @@ class TextJob:
     frmttriminc: bool = False
     singleline: bool = False
     use_default_badwordsids: bool = False
+    messages: tuple[Message, ...] = ()
+    constraint: Constraint | None = None
+    logprobs: int | None = None
     user: str = ""
     priority: int = 0
 
 
-Job = ImageJob | TextJob
+@dataclass(frozen=True, slots=True)
+class AlchemyJob:
+    """Do one thing with a picture. `form`: what, as the horde calls it; `options`: the form's own, as text.
+
+    `image`: a PNG, JPEG or WebP file.
+    """
+
+    id: str
+    form: str
+    image: bytes
+    options: dict[str, str] = field(default_factory=dict)
+    priority: int = 0
+
+
+Job = ImageJob | TextJob | AlchemyJob
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`rgb`: rows from the top, three bytes per pixel. `nsfw`: what the safety model says; None without one."""
+    """`rgb`: rows from the top, three bytes per pixel. `nsfw`: what the safety model says; None without one.
+
+    `alpha`: a byte per pixel, 0 = transparent; empty = nothing is.
+    """
 
     width: int
     height: int
@@ -110,6 +148,7 @@ class Picture:
     seed: int
     nsfw: bool | None = None
     censored: bool = False
+    alpha: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +160,28 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Likely:
+    """A token, its text (of half a character a replacement character) and the logarithm of its probability."""
+
+    token: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLikelihood:
+    """A token that was written, and the likeliest in its place."""
+
+    chosen: Likely
+    top: tuple[Likely, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TextResult:
     """The continuation without prompt and without the stop sequence.
 
-    `finish_reason`: `stop` (end of text or a stop sequence) or `length`.
+    `finish_reason`: `stop` (end of text, a stop sequence or the end of what a constraint allows) or `length`.
+    `logprobs`: one for each token, where the job asked for them.
     """
 
     id: str
@@ -133,16 +190,26 @@ class TextResult:
     tokens: int
     finish_reason: str
     seed: int
+    logprobs: tuple[TokenLikelihood, ...] = ()
 
 
-Result = ImageResult | TextResult
+@dataclass(frozen=True, slots=True)
+class AlchemyResult:
+    """What a form answers: a value for JSON, or a picture."""
+
+    id: str
+    value: Any = None
+    picture: Picture | None = None
+
+
+Result = ImageResult | TextResult | AlchemyResult
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Step `step` of at most `steps` is done; `text`: what a text job wrote since the last report.
 
-    `preview`: what an image job has drawn so far, small.
+    `preview`: what an image job has drawn so far, small. `logprobs`: of the token of this step, where asked for.
     """
 
     id: str
@@ -150,14 +217,15 @@ class Progress:
     steps: int
     text: str = ""
     preview: Picture | None = None
+    logprobs: TokenLikelihood | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that can run. `kind`: image or text; `context` in tokens and `parameters` in billions, for text.
+    """A model that can run. `kind`: image, text or alchemy, whose names are the forms.
 
-    `sources`: whether an image model can start from a picture.
-    `max_batch`: how many of its jobs run side by side.
+    `context` in tokens and `parameters` in billions, for text. `sources`: whether an image model can start from a
+    picture. `max_batch`: how many of its jobs run side by side.
     """
 
     kind: str

@@ -45,10 +45,18 @@ class Residency(Generic[T]):
 
     def get(self, name: str, size_mb: int, load: Callable[[], T], *, pinned: bool = False) -> T:
         """The model called `name`, loading it if need be. Raises OverBudget and what `load` raises."""
+        found = self.find(name)
+        if found is not None:
+            return found
+        self._make_room(name, size_mb)
+        self._loaded[name] = _Resident(load(), size_mb, pinned)
+        return self._loaded[name].model
+
+    def find(self, name: str) -> T | None:
+        """The model called `name` if it is loaded; it counts as used."""
         resident = self._loaded.get(name)
         if resident is None:
-            self._make_room(name, size_mb)
-            resident = self._loaded[name] = _Resident(load(), size_mb, pinned)
+            return None
         self._loaded.move_to_end(name)
         return resident.model
 
@@ -58,6 +66,16 @@ class Residency(Generic[T]):
             resident = self._loaded[name]
             self._fit(f"a job of '{name}'", size_mb, resident.size_mb, {name})
         self._fit_machine(f"a job of '{name}'", size_mb, {name})
+
+    def room_mb(self) -> int | None:
+        """The most that a new model can get, once all that may go is given up; None when that is not known."""
+        pinned = sum(each.size_mb for each in self._loaded.values() if each.pinned)
+        loose = sum(each.size_mb for each in self._loaded.values() if not each.pinned)
+        free = self._available()
+        rooms = [self._budget - pinned] if self._budget else []
+        if free is not None:
+            rooms.append(free + loose)
+        return min(rooms, default=None)
 
     def clear(self) -> None:
         """Give up everything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ import msgspec
 
 from hordenode.catalog import ImageModel, TextModel, load_catalog
 from hordenode.config import EngineSettings
+from hordenode.engine.runtime import Runtime
+from hordenode.library.contained import Limits, limits_for
 from hordenode.library.describe import described, digests
 from hordenode.library.environment import image_python, require, run_tool
 from hordenode.library.errors import LibraryError
@@ -19,14 +22,18 @@ from hordenode.library.form import IMAGES, READY, Form, Found
 from hordenode.library.progress import Progress
 from hordenode.library.shelf import Shelf
 from hordenode.library.source import Fetched, Local, OnHub, place_files
-from hordenode.library.trial import Outcome, limits_for, try_out
+from hordenode.library.trial import Outcome, try_out
 
-TEXT_PRECISION, IMAGE_PRECISION = "int8", "fp32"
+TEXT_PRECISION = "int8"
+FUSED = ("unet", "vae_decoder")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to add. Empty or None: found out, or the default. `memory_mb`, `timeout_s`: of the first run."""
+    """How to add. Empty or None: found out, or the default. `plain`: leave image graphs as they were exported.
+
+    `memory_mb`, `timeout_s`: of the first run.
+    """
 
     name: str = ""
     subfolder: str = ""
@@ -34,6 +41,7 @@ class Options:
     baseline: str = ""
     like: Local | OnHub | None = None
     in_place: bool = False
+    plain: bool = False
     export_python: Path | None = None
     make_environment: bool = False
     timeout_s: float = 600.0
@@ -67,6 +75,11 @@ class _Work:
     def built(self) -> Path:
         return self.folder / "built"
 
+    def limits(self, folder: Path | None = None) -> Limits:
+        """For runs of what is in `folder`, else in `built`."""
+        known = limits_for(folder or self.built, self.options.timeout_s)
+        return known if self.options.memory_mb is None else replace(known, memory_mb=self.options.memory_mb)
+
 
 def add(shelf: Shelf, source: Local | OnHub, options: Options, engine: EngineSettings, progress: Progress) -> Added:
     """Add the model of `source`. Leaves nothing behind when it fails; what was downloaded when it is interrupted.
@@ -95,6 +108,8 @@ def _approve(work: _Work, source: Local | OnHub, found: Found) -> None:
         raise LibraryError(f"there is a model '{name}' already. Remove it first, or choose another name with --name.")
     if options.precision and found.form is Form.GENAI:
         raise LibraryError(f"{found.form} holds converted weights already: --precision does not apply.")
+    if options.precision == "int4" and found.form in IMAGES:
+        raise LibraryError("image models are converted to fp32, fp16 or int8; int4 is for text models.")
     if options.in_place and (found.form not in READY or not isinstance(source, Local) or not source.path.is_dir()):
         raise LibraryError("--in-place is for a folder that needs no conversion: one of ONNX files on this machine.")
     if found.form in (Form.CHECKPOINT_TEXT, Form.OPTIMUM_TEXT):
@@ -122,6 +137,7 @@ def _build(work: _Work, fetched: Fetched) -> None:
     else:
         place_files(fetched, work.built, work.progress, link=fetched.folder.is_relative_to(work.folder))
     if form in IMAGES:
+        _fuse(work)
         _name_weights(work)
 
 
@@ -138,11 +154,16 @@ def _convert_text(work: _Work, fetched: Fetched) -> None:
     )
 
 
+def image_precision(provider: str) -> str:
+    """What image models are converted to when nobody says: graphics cards are twice as fast in halves, processors slower."""
+    return "fp32" if provider in ("cpu", "openvino") else "fp16"
+
+
 def _convert_image(work: _Work, fetched: Fetched) -> None:
     options, source = work.options, fetched.folder
     python = image_python(work.shelf.data_dir, options.export_python, options.make_environment, work.progress)
     words = {Form.DIFFUSERS: "diffusers", Form.SINGLE_FILE: "single", Form.ONNX_IMAGE: "onnx"}
-    precision = options.precision or IMAGE_PRECISION
+    precision = options.precision or image_precision(Runtime(work.engine).report().provider)
     arguments: list[str | Path] = [words[fetched.found.form], source, work.built, precision]
     if fetched.found.form is Form.SINGLE_FILE:
         arguments[1] = source / fetched.found.files[0]
@@ -161,6 +182,20 @@ def _lender(work: _Work, like: Local | OnHub) -> Path:
         if name.endswith((".json", ".txt")) and name.count("/") <= 1:
             like.hub.fetch(like.snapshot, name, target / name, work.progress)
     return target
+
+
+def _fuse(work: _Work) -> None:
+    """Faster forms of what the runtime has better operators for."""
+    if work.options.plain or importlib.util.find_spec("onnx") is None:
+        return
+    from hordenode.library.convert.fuse import fuse
+
+    provider = Runtime(work.engine).report().provider
+    for part in FUSED:
+        graph = work.built / part / "model.onnx"
+        if graph.is_file():
+            done = fuse(graph, provider, work.engine, work.limits(), work.progress)
+            work.notes += [done] if done else []
 
 
 def _name_weights(work: _Work) -> None:
@@ -195,11 +230,8 @@ def _try(work: _Work, kind: str, name: str, folder: Path) -> Outcome:
     known = {key: value for key, value in work.values.items() if key != "source"}
     members = {**known, "name": name, "path": folder}
     model = msgspec.convert(members, ImageModel) if kind == "image" else msgspec.convert(members, TextModel)
-    limits = limits_for(folder, work.options.timeout_s)
-    if work.options.memory_mb is not None:
-        limits = replace(limits, memory_mb=work.options.memory_mb)
     work.progress("trying it out")
-    return try_out(model, work.engine, limits)
+    return try_out(model, work.engine, work.limits(folder))
 
 
 def _kept(shelf: Shelf, kind: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from hordenode.catalog import AnyModel, ImageModel, TextModel
 from hordenode.config import EngineSettings
 from hordenode.engine.files import verify
 from hordenode.engine.jobs import EngineError
+from hordenode.library.contained import limits_for
 from hordenode.library.errors import LibraryError
 from hordenode.library.progress import Progress
-from hordenode.library.trial import limits_for, try_out
+from hordenode.library.trial import try_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hordenode.engine.files import read_json
-from hordenode.engine.text.config import read_genai_config
+from hordenode.engine.text.layout import read_config
 from hordenode.library.digest import sha256
 from hordenode.library.paths import files_below
 from hordenode.library.progress import Progress
@@ -18,7 +18,7 @@ def described(kind: str, folder: Path, name: str, baseline: str = "") -> dict[st
     if kind == "text":
         size = re.search(r"(\d+(?:\.\d+)?)\s*[bB]\b", name)
         known = {"parameters": float(size[1])} if size else {}
-        return {"context": read_genai_config(folder).model.context_length, **known}
+        return {"context": read_config(folder).model.context_length, **known}
     return {"baseline": baseline or _baseline(folder)}
 
 

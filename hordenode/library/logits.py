@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from hordenode.config import EngineSettings
 from hordenode.engine.runtime import Array, Runtime
-from hordenode.engine.text.config import read_genai_config
+from hordenode.engine.text.layout import read_config
 
 Logits = NDArray[np.float32]
 
 
 def graph_logits(folder: Path, tokens: Sequence[int]) -> Logits:
     """What the graph in `folder` answers to each token: [tokens, vocabulary]. Raises ModelFileError, EngineError."""
-    decoder = read_genai_config(folder).model.decoder
+    decoder = read_config(folder).model.decoder
     session = Runtime(EngineSettings(providers=("cpu",))).open(folder / decoder.filename)
     feeds: dict[str, Array] = {
         decoder.inputs.input_ids: np.array([tokens]),

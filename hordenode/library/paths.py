@@ -46,7 +46,7 @@ def files_below(folder: Path) -> Iterator[str]:
 
 def _trouble(name: str) -> str:
     path = PurePosixPath(name)
-    if not path.parts or name.startswith("/") or path.as_posix() != name:  # "." has no parts
+    if not path.parts or name.startswith("/") or path.as_posix() != name:
         return "is not a plain relative path"
     if _UNSAFE.search(name):
         return "holds a character that file systems read in their own way"

@@ -11,12 +11,13 @@ import msgspec
 from hordenode.catalog import KINDS, AnyModel, ImageModel, TextModel
 from hordenode.config import EngineSettings
 from hordenode.library.archive import extract, pack
+from hordenode.library.contained import limits_for
 from hordenode.library.describe import digests
 from hordenode.library.errors import LibraryError
 from hordenode.library.paths import safe_names
 from hordenode.library.progress import Progress
 from hordenode.library.shelf import Shelf
-from hordenode.library.trial import limits_for, try_out
+from hordenode.library.trial import try_out
 
 MANIFEST = "hordenode-models.json"
 VERSION = 1

@@ -25,33 +25,46 @@ class RequestDone:
     """Nothing of the request waits or runs any more, or it is given up."""
 
     id: str
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobPopped:
-    """A worker took a job."""
+    """A worker took a job. user_id: whose request it belongs to, here and below; waited_ms: since it was asked for."""
 
     id: str
     request_id: str
+    user_id: int
     worker_id: str
+    kind: str
+    waited_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """A job made a step; `text` is what a text job wrote since the last event."""
+    """A job made a step.
+
+    `text` is what a text job wrote since the last event; `preview` a small WebP of what an image job has drawn so far.
+    """
 
     id: str
+    request_id: str
+    user_id: int
     step: int
     steps: int
     text: str = ""
+    preview: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class JobDone:
-    """A job's result is stored."""
+    """A job's result is stored. ran_ms: since a worker took it."""
 
     id: str
     request_id: str
+    user_id: int
+    kind: str
+    ran_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class JobFaulted:
 
     id: str
     request_id: str
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +122,24 @@ class Subscription:
     async def next(self) -> object:
         """The next event; waits for one."""
         while not self._events:
+            await self.stir()
+        return self._events.popleft()
+
+    async def stir(self) -> None:
+        """Wait until there is an event or `wake` was called."""
+        if not self._events:
             self._arrived.clear()
             await self._arrived.wait()
-        return self._events.popleft()
+
+    def wake(self) -> None:
+        """End a `stir` without an event."""
+        self._arrived.set()
+
+    def take(self) -> list[object]:
+        """All events that are there."""
+        events = list(self._events)
+        self._events.clear()
+        return events
 
 
 class EventBus:

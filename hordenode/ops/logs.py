@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 from hordenode.config import LogSettings
+from hordenode.ops import trace
 
 QUIET = ("aiosqlite", "httpx", "httpcore", "uvicorn", "PIL", "asyncio")  # aiosqlite at DEBUG prints bound parameters
 
@@ -22,6 +23,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if (request := trace.REQUEST.get()) != "":
+            members["request"] = request
+        members.update(getattr(record, "fields", {}))
         if record.exc_info:
             members["traceback"] = self.formatException(record.exc_info)
         return json.dumps(members, ensure_ascii=False)

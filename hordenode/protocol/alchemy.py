@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from hordenode.protocol.common import UNKNOWN_AGENT
+from hordenode.protocol.common import UNKNOWN_AGENT, WorkerMessage
 from hordenode.protocol.image import PostProcessor
 from hordenode.protocol.wire import Answer, FreeObject, Int64, Request, storable
 
@@ -55,6 +55,11 @@ class AlchemyStatus(Answer, frozen=True, kw_only=True):
     state: str
     forms: tuple[AlchemyFormStatus, ...]
 
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come. Not on the wire."""
+        return self.state not in ("waiting", "processing")
+
 
 class AlchemyPop(Request, frozen=True, kw_only=True):
     """An alchemist's offer. Forms of unknown names are ignored: newer workers offer more (worker_protocol.md 7).
@@ -99,6 +104,16 @@ class AlchemyJob(Answer, frozen=True, kw_only=True):
     def id(self) -> str | None:
         """Of the first form; None without one, as the jobs of the other kinds have it. Not on the wire."""
         return self.forms[0].id if self.forms else None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all forms. Not on the wire."""
+        return tuple(form.id for form in self.forms or ())
+
+    @property
+    def messages(self) -> tuple[WorkerMessage, ...]:
+        """Alchemists get none."""
+        return ()
 
 
 class AlchemySubmit(Request, frozen=True, kw_only=True):

@@ -111,6 +111,12 @@ class RequestCheck(Answer, frozen=True, kw_only=True):
     is_possible: bool
 
 
+class WaitQuery(Request, frozen=True, kw_only=True):
+    """Query of a long poll: answer when there is something new, after at most so many seconds (extension of v2)."""
+
+    wait: Annotated[float, Meta(ge=0.0)] = 0.0
+
+
 class SubmitAnswer(Answer, frozen=True, kw_only=True):
     """What a submitted job earned, in kudos."""
 

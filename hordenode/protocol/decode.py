@@ -23,6 +23,7 @@ R = TypeVar("R", bound=Request)
 MAX_QUERY_FIELDS = 100
 
 _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+_without_arguments: dict[type[Request], Request] = {}
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before "u0000"
 _AT = re.compile(r"(?P<text>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?", re.DOTALL)
@@ -47,6 +48,8 @@ def decode(kind: type[T], raw: bytes) -> T:
 
 def decode_query(kind: type[R], query: bytes) -> R:
     """The query string as a value of kind; only the first violation is reported (behaviour.md 1)."""
+    if not query and kind in _without_arguments:
+        return _without_arguments[kind]  # type: ignore[return-value]
     try:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
     except ValueError as error:
@@ -55,9 +58,12 @@ def decode_query(kind: type[R], query: bytes) -> R:
     if any("\0" in value for value in arguments.values()):
         raise HordeError("NulByteInPayload")
     try:
-        return msgspec.convert(arguments, kind, strict=False)
+        value = msgspec.convert(arguments, kind, strict=False)
     except msgspec.ValidationError as error:
         raise ValidationFailed(_first(error)) from error
+    if not query:
+        _without_arguments[kind] = value
+    return value
 
 
 def _explain(kind: type[Any], raw: bytes, error: msgspec.ValidationError) -> HordeError:

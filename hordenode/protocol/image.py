@@ -93,15 +93,13 @@ class TextualInversionRef(Request, frozen=True, kw_only=True):
     strength: Strength = 1.0
 
 
-class ImageParams(Request, frozen=True, kw_only=True):
-    """How to draw. Absent fields take the style's value, else the defaults of behaviour.md 3.2."""
+class ImageStyleParams(Request, frozen=True, kw_only=True):
+    """How to draw, as far as a style can say it."""
 
     sampler_name: Sampler | UnsetType = UNSET
     cfg_scale: Annotated[float, Meta(ge=0.0, le=100.0)] | UnsetType = UNSET
     denoising_strength: Denoising | UnsetType = UNSET
     hires_fix_denoising_strength: Denoising | UnsetType = UNSET
-    seed: str | UnsetType = UNSET
-    seed_variation: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
     height: Side | UnsetType = UNSET
     width: Side | UnsetType = UNSET
     post_processing: Annotated[tuple[PostProcessor, ...], rule(unique)] | UnsetType = UNSET
@@ -113,20 +111,27 @@ class ImageParams(Request, frozen=True, kw_only=True):
     loras: tuple[LoraRef, ...] | UnsetType = UNSET
     tis: tuple[TextualInversionRef, ...] | UnsetType = UNSET
     special: FreeObject | UnsetType = UNSET
-    extra_texts: tuple[ExtraText, ...] | UnsetType = UNSET
     workflow: Literal["qr_code"] | UnsetType = UNSET
     transparent: bool | UnsetType = UNSET
-    control_type: ControlType | UnsetType = UNSET
-    image_is_control: bool | UnsetType = UNSET
-    return_control_map: bool | UnsetType = UNSET
     steps: Annotated[int, Meta(ge=1, le=500)] | UnsetType = UNSET
-    n: Count | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.post_processing:
             unique(self.post_processing)
         if self.special:
             storable(self.special)
+
+
+class ImageParams(ImageStyleParams, frozen=True, kw_only=True):
+    """How to draw. Absent fields take the defaults (behaviour.md 3.2)."""
+
+    seed: str | UnsetType = UNSET
+    seed_variation: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    extra_texts: tuple[ExtraText, ...] | UnsetType = UNSET
+    control_type: ControlType | UnsetType = UNSET
+    image_is_control: bool | UnsetType = UNSET
+    return_control_map: bool | UnsetType = UNSET
+    n: Count | UnsetType = UNSET
 
 
 class ImageRequest(Request, frozen=True, kw_only=True):

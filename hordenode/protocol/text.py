@@ -17,6 +17,7 @@ from hordenode.protocol.common import (
     TextGenMetadata,
     WorkerMessage,
 )
+from hordenode.protocol.extension import TextExtension
 from hordenode.protocol.image import ModelName
 from hordenode.protocol.wire import Answer, Count, Int64, Request, Unit, rule, to_int64, whole_number
 
@@ -24,12 +25,9 @@ UpTo5 = Annotated[float, Meta(ge=0.0, le=5.0)]
 UpTo10 = Annotated[float, Meta(ge=0.0, le=10.0)]
 
 
-class TextParams(Request, frozen=True, kw_only=True):
-    """How to write. Absent fields take the style's value, else the worker's default. Lengths in tokens."""
+class TextStyleParams(Request, frozen=True, kw_only=True):
+    """How to write, as far as a style can say it."""
 
-    n: Count | UnsetType = UNSET
-    max_length: Annotated[int, Meta(ge=16, le=4096)] | UnsetType = UNSET
-    max_context_length: Annotated[int, Meta(ge=80, le=1048576)] | UnsetType = UNSET
     temperature: UpTo5 | UnsetType = UNSET
     top_p: Annotated[float, Meta(ge=0.001, le=1.0)] | UnsetType = UNSET
     top_k: Annotated[int, Meta(ge=0, le=200)] | UnsetType = UNSET
@@ -51,6 +49,15 @@ class TextParams(Request, frozen=True, kw_only=True):
     frmttriminc: bool | UnsetType = UNSET
     singleline: bool | UnsetType = UNSET
     use_default_badwordsids: bool | UnsetType = UNSET
+    hordenode: TextExtension | UnsetType = UNSET
+
+
+class TextParams(TextStyleParams, frozen=True, kw_only=True):
+    """How to write. Absent fields take the worker's default. Lengths in tokens."""
+
+    n: Count | UnsetType = UNSET
+    max_length: Annotated[int, Meta(ge=16, le=4096)] | UnsetType = UNSET
+    max_context_length: Annotated[int, Meta(ge=80, le=1048576)] | UnsetType = UNSET
 
 
 class TextRequest(Request, frozen=True, kw_only=True):
@@ -139,6 +146,7 @@ class TextJobPayload(Answer, frozen=True, kw_only=True):
     frmttriminc: bool | UnsetType = UNSET
     singleline: bool | UnsetType = UNSET
     use_default_badwordsids: bool | UnsetType = UNSET
+    hordenode: TextExtension | UnsetType = UNSET
 
 
 class TextSkipped(Answer, frozen=True, kw_only=True):

@@ -1,12 +1,12 @@
-"""Users as the API shows them (behaviour.md 2.2)."""
+"""Users as the API shows and changes them (behaviour.md 2.2, 2.3)."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from hordenode.protocol.wire import Answer
+from hordenode.protocol.wire import MOST_KUDOS, Answer, Int64, KudosChange, Request
 
 
 class UserKudosDetails(Answer, frozen=True, kw_only=True):
@@ -116,5 +116,99 @@ class UserDetails(Answer, frozen=True, kw_only=True):
     evaluating_kudos: float | UnsetType = UNSET
     monthly_kudos: MonthlyKudos | UnsetType = UNSET
     suspicious: int | UnsetType = UNSET
+    admin_comment: str | UnsetType = UNSET
+    proxy_passkey: str | UnsetType = UNSET
+
+
+class UserListItem(Answer, frozen=True, kw_only=True):
+    """A user in the list: the public level, with every field of the model (behaviour.md 2.2)."""
+
+    username: str
+    id: int
+    kudos: float
+    evaluating_kudos: float | None = None
+    concurrency: int
+    worker_invited: int
+    moderator: bool
+    kudos_details: UserKudosDetails
+    worker_count: int
+    worker_ids: tuple[str, ...] | None = None
+    styles: tuple[UserStyle, ...] = ()
+    sharedkey_ids: tuple[str, ...] | None = None
+    active_generations: ActiveGenerations = ActiveGenerations()
+    monthly_kudos: MonthlyKudos = MonthlyKudos()
+    trusted: bool
+    flagged: bool
+    vpn: bool | None = None
+    service: bool
+    education: bool
+    customizer: bool
+    special: bool | None = None
+    deleted: bool
+    suspicious: int | None = None
+    pseudonymous: bool
+    contact: str | None = None
+    admin_comment: str | None = None
+    proxy_passkey: str | None = None
+    account_age: int
+    usage: ObsoleteUsage = ObsoleteUsage()
+    contributions: ObsoleteContributions = ObsoleteContributions()
+    records: UserRecords
+
+
+class UsersQuery(Request, frozen=True, kw_only=True):
+    """Query of the users list. sort: kudos (descending) or age (oldest first); anything else means kudos."""
+
+    page: Int64 = 1
+    sort: str = "kudos"
+
+
+class UserModify(Request, frozen=True, kw_only=True):
+    """A change of a user. kudos and monthly_kudos are added to what is there; filtered is ignored."""
+
+    kudos: KudosChange | UnsetType = UNSET
+    monthly_kudos: Annotated[int, Meta(ge=-MOST_KUDOS, le=MOST_KUDOS)] | UnsetType = UNSET
+    usage_multiplier: Annotated[float, Meta(ge=0.1, le=10.0)] | UnsetType = UNSET
+    moderator: bool | UnsetType = UNSET
+    concurrency: Annotated[int, Meta(ge=0, le=500)] | UnsetType = UNSET
+    worker_invited: Int64 | UnsetType = UNSET
+    trusted: bool | UnsetType = UNSET
+    flagged: bool | UnsetType = UNSET
+    customizer: bool | UnsetType = UNSET
+    vpn: bool | UnsetType = UNSET
+    service: bool | UnsetType = UNSET
+    education: bool | UnsetType = UNSET
+    special: bool | UnsetType = UNSET
+    reset_suspicion: bool | UnsetType = UNSET
+    admin_comment: Annotated[str, Meta(min_length=5, max_length=500)] | UnsetType = UNSET
+    public_workers: bool | UnsetType = UNSET
+    username: Annotated[str, Meta(min_length=3, max_length=100)] | UnsetType = UNSET
+    contact: Annotated[str, Meta(min_length=5, max_length=500)] | UnsetType = UNSET
+    undelete: bool | UnsetType = UNSET
+    generate_proxy_passkey: bool | UnsetType = UNSET
+    filtered: bool | UnsetType = UNSET
+
+
+class UserModified(Answer, frozen=True, kw_only=True):
+    """What a change of a user came to: only the fields that were changed."""
+
+    new_kudos: float | UnsetType = UNSET
+    concurrency: int | UnsetType = UNSET
+    usage_multiplier: float | UnsetType = UNSET
+    worker_invited: int | UnsetType = UNSET
+    moderator: bool | UnsetType = UNSET
+    public_workers: bool | UnsetType = UNSET
+    username: str | UnsetType = UNSET
+    monthly_kudos: int | UnsetType = UNSET
+    trusted: bool | UnsetType = UNSET
+    flagged: bool | UnsetType = UNSET
+    customizer: bool | UnsetType = UNSET
+    vpn: bool | UnsetType = UNSET
+    service: bool | UnsetType = UNSET
+    education: bool | UnsetType = UNSET
+    special: bool | UnsetType = UNSET
+    undeleted: bool | UnsetType = UNSET
+    new_suspicion: int | UnsetType = UNSET
+    contact: str | UnsetType = UNSET
     admin_comment: str | UnsetType = UNSET
     proxy_passkey: str | UnsetType = UNSET

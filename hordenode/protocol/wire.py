@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import cache
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+MOST_KUDOS = 10**12  # of one change or movement: far below what 64 bits hold in thousandths
 MAX_DEPTH = 32  # of a free-form object: far below the recursion limit of whatever stores or encodes it again
 
 Int64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
+KudosChange = Annotated[float, Meta(ge=-MOST_KUDOS, le=MOST_KUDOS)]
 Count = Annotated[int, Meta(ge=1, le=20)]
 Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
 Strength = Annotated[float, Meta(ge=-5.0, le=5.0)]
@@ -66,7 +69,7 @@ def storable(value: Any) -> None:
 
 def rule(check: Callable[[Any], None]) -> Meta:
     """Marks a field for the error collector; the struct's __post_init__ applies the same check on the fast path."""
-    return Meta(extra={"rule": check})
+    return Meta(extra={"rule": check}, extra_json_schema={"uniqueItems": True} if check is unique else None)
 
 
 FreeObject = Annotated[dict[str, Any], rule(storable)]
@@ -93,7 +96,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def _numbers(struct: type[Answer]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     found: list[tuple[str, Callable[[Any], Any]]] = []
     for name, annotation in get_type_hints(struct).items():
-        kinds = {annotation, *get_args(annotation)} - {type(None), UnsetType}
+        members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+        kinds = {annotation, *members} - {type(None), UnsetType}
         if float in kinds or int in kinds:
             found.append((name, float if float in kinds else int))
     return tuple(found)

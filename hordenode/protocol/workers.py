@@ -1,12 +1,12 @@
-"""Workers as the API shows them (behaviour.md 11)."""
+"""Workers as the API shows and changes them, and what their owners are told (behaviour.md 11, 16)."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
-from hordenode.protocol.wire import Answer, Request
+from hordenode.protocol.wire import Answer, Int64, Request
 
 
 class WorkerKudosDetails(Answer, frozen=True, kw_only=True):
@@ -85,3 +85,49 @@ class WorkersQuery(Request, frozen=True, kw_only=True):
 
     type: str | UnsetType = UNSET
     name: str | UnsetType = UNSET
+
+
+class WorkerModify(Request, frozen=True, kw_only=True):
+    """A change of a worker. team: an id, or empty to leave it."""
+
+    maintenance: bool | UnsetType = UNSET
+    maintenance_msg: str | UnsetType = UNSET
+    info: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
+    name: Annotated[str, Meta(min_length=5, max_length=100)] | UnsetType = UNSET
+    team: Annotated[str, Meta(max_length=36)] | UnsetType = UNSET
+
+
+class WorkerModified(Answer, frozen=True, kw_only=True):
+    """What a change of a worker came to: only the fields that were changed. team: its name, `None` without one."""
+
+    maintenance: bool | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
+    info: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    team: str | UnsetType = UNSET
+
+
+class WorkerDeleted(Answer, frozen=True, kw_only=True):
+    """A worker that is gone."""
+
+    deleted_id: str
+    deleted_name: str
+
+
+class WorkerMessageInput(Request, frozen=True, kw_only=True):
+    """A message to a worker, or to all without worker_id. expiry in hours."""
+
+    message: Annotated[str, Meta(min_length=1, max_length=10240)]
+    worker_id: Annotated[str, Meta(min_length=36, max_length=36)] | UnsetType = UNSET
+    origin: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+    expiry: Annotated[int, Meta(ge=1, le=720)] = 12
+
+
+class WorkerMessagesQuery(Request, frozen=True, kw_only=True):
+    """Query of the messages list."""
+
+    user_id: str | UnsetType = UNSET
+    worker_id: str | UnsetType = UNSET
+    validity: Literal["active", "expired", "all"] = "active"
+    page: Int64 = 1

@@ -57,6 +57,7 @@ REFRESH_FORMS = statement(
     " (SELECT s.request_id FROM alchemy_forms s JOIN alchemy_forms f ON f.alchemy_id = s.alchemy_id"
     " WHERE f.request_id = :request_id)",
 )
+OF_FORM = statement("alchemy.of_form", "SELECT alchemy_id FROM alchemy_forms WHERE request_id = :request_id")
 DONE_WITH = statement(
     "alchemy.done_with",
     "SELECT f.alchemy_id, sum(w.n + w.processing) FROM alchemy_forms f JOIN alchemy_forms s ON s.alchemy_id = f.alchemy_id"
@@ -65,6 +66,7 @@ DONE_WITH = statement(
 DELETE_EXPIRED = statement(
     "alchemy.delete_expired", "DELETE FROM alchemy_requests WHERE expires_ms < :now_ms RETURNING source"
 )
+DELETE_OF_USER = statement("alchemy.delete_of_user", "DELETE FROM alchemy_requests WHERE user_id = :user_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,12 @@ def all_open_forms(tx: Tx) -> int:
     return int(tx.value(ALL_OPEN_FORMS))
 
 
+def of_form(tx: Tx, request_id: str) -> str:
+    """The id of the alchemy request that a form belongs to; its own where that is gone already."""
+    found = tx.value(OF_FORM, request_id=request_id)
+    return request_id if found is None else str(found)
+
+
 def done_with(tx: Tx, request_id: str) -> str | None:
     """The id of the alchemy request of this form, when none of its forms waits or is worked on any more."""
     row = tx.one(DONE_WITH, request_id=request_id)
@@ -126,3 +134,8 @@ def refresh(tx: Tx, wp: WaitingPrompt) -> None:
 def delete_expired(tx: Tx, now_ms: int) -> list[str]:
     """Forget requests whose life is over; returns the keys of their pictures. Their forms expire at the same moment."""
     return [row[0] for row in tx.all(DELETE_EXPIRED, now_ms=now_ms)]
+
+
+def delete_of_user(tx: Tx, user_id: int) -> None:
+    """All of a user's requests; their forms have been deleted before."""
+    tx.run(DELETE_OF_USER, user_id=user_id)

@@ -17,11 +17,15 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import aiosqlite
 
-from hordenode.store.errors import StoreClosed, store_error
+from hordenode.ops import metric_names as names
+from hordenode.ops.metrics import Metrics
+from hordenode.store.errors import StoreClosed, StoreError, StoreReplaced, store_error
+from hordenode.store.guard import FileGuard
 from hordenode.store.journal import use_wal
 from hordenode.store.tx import Tx, statement
 from hordenode.store.writer import Function, Outcome, Writer, run_read
@@ -36,6 +40,7 @@ CACHED_STATEMENTS = 512
 CACHE_KIB = (
     64 * 1024
 )  # of pages; the default of 2 MB costs a fifth of the round trips once a few thousand jobs are stored
+READ_CACHE_KIB = 8 * 1024  # what is read was written lately; more showed in memory and not in round trips
 JOURNAL_LIMIT = 64 * 2**20
 LEVELS = ("NORMAL", "FULL", "EXTRA")
 DATA_VERSION = statement("database.version", "PRAGMA data_version")
@@ -97,7 +102,7 @@ def _set_up(connection: sqlite3.Connection, synchronous: str, *, read_only: bool
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB if read_only else CACHE_KIB}")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     else:
@@ -107,11 +112,18 @@ def _set_up(connection: sqlite3.Connection, synchronous: str, *, read_only: bool
 class _Queue:
     """Functions that wait to be written. Whatever has gathered while one batch was committed is the next one."""
 
-    def __init__(self, writer: Writer, publish: Callable[[object], None]) -> None:
+    def __init__(self, writer: Writer, publish: Callable[[object], None], metrics: Metrics) -> None:
         self._writer = writer
         self._publish = publish
+        self._sizes = metrics.histogram(names.WRITE_BATCH)
+        self._seconds = metrics.histogram(names.WRITE_SECONDS)
+        self._errors = metrics.counter(names.WRITE_ERRORS)
         self._waiting: deque[tuple[Function, asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def length(self) -> int:
+        return len(self._waiting)
 
     def add(self, function: Function) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -132,10 +144,14 @@ class _Queue:
             self._task = None
 
     async def _outcomes(self, functions: list[Function]) -> list[Outcome]:
+        began = perf_counter()
         try:
-            return await self._writer.run(functions)
+            outcomes = await self._writer.run(functions)
         except Exception as error:
-            return [Outcome(error=error) for _ in functions]
+            outcomes = [Outcome(error=error) for _ in functions]
+        self._seconds.observe(perf_counter() - began)
+        self._sizes.observe(len(outcomes))
+        return outcomes
 
     def _settle(self, batch: list[tuple[Function, asyncio.Future[Any]]], outcomes: list[Outcome]) -> None:
         """Events go out before the callers run on, so that they find the memory in step with the commit."""
@@ -145,6 +161,7 @@ class _Queue:
             if future.done():
                 continue  # its caller was cancelled; what it wrote stays written
             if outcome.error is not None:
+                self._errors.value += isinstance(outcome.error, StoreError)
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.result)
@@ -165,12 +182,25 @@ class _Queue:
 class Database:
     """Open with `await Database.open(path)`; migrations are store/migrate.py's."""
 
-    def __init__(self, writer: Connection, reader: Connection, publish: Callable[[object], None]) -> None:
+    def __init__(
+        self,
+        writer: Connection,
+        reader: Connection,
+        guard: FileGuard,
+        publish: Callable[[object], None],
+        metrics: Metrics,
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._closed = False
         self._version = int(writer.raw.execute(DATA_VERSION.sql).fetchone()[0])
-        self._queue = _Queue(Writer(writer.raw, writer.hop), publish)
+        self._guard = guard
+        self._queue = _Queue(Writer(writer.raw, writer.hop, guard.check), publish, metrics)
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for their batch."""
+        return self._queue.length
 
     @classmethod
     async def open(
@@ -179,10 +209,13 @@ class Database:
         *,
         synchronous: str = "FULL",
         publish: Callable[[object], None] = lambda event: None,
+        metrics: Metrics | None = None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> Database:
         """Open the file for writing and reading; `publish` gets the events of committed writes, on the event loop.
 
-        synchronous: FULL survives power loss, NORMAL only the end of the process. StoreError when the file cannot be used.
+        synchronous: FULL survives power loss, NORMAL only the end of the process. on_lost: called on the event loop when
+        the file was replaced. StoreError when it cannot be used.
         """
         if synchronous not in LEVELS:
             raise ValueError(f"synchronous is one of {', '.join(LEVELS)}, not {synchronous}")
@@ -194,7 +227,9 @@ class Database:
             for connection in opened:
                 await connection.close()
             raise
-        return cls(opened[0], opened[1], publish)
+        loop = asyncio.get_running_loop()
+        guard = FileGuard(path, partial(_call_on, loop, on_lost))
+        return cls(opened[0], opened[1], guard, publish, metrics or Metrics())
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
         """Run fn in a transaction; returns its result after COMMIT. A queued write finishes though its caller is cancelled."""
@@ -222,8 +257,16 @@ class Database:
         self._closed = True
         await self._queue.finish()
         await self._reader.close()
-        await self._writer.hop(_checkpoint)
+        await self._writer.hop(self._leave)
         await self._writer.close()
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        """The last thing on the writing connection: the journal goes back into the file, if that is still the one."""
+        try:
+            self._guard.check(connection)
+        except StoreReplaced:
+            return  # which it has logged
+        _checkpoint(connection)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -235,3 +278,8 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
         log.warning("the journal could not be written back, the next start will do it: %s", error)
+
+
+def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Have the event loop call it, from another thread."""
+    loop.call_soon_threadsafe(function)

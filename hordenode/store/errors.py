@@ -21,6 +21,10 @@ class StoreCorrupt(StoreError):
     """The database file is damaged."""
 
 
+class StoreReplaced(StoreError):
+    """Another file stands where the database was: what is written now would be lost with the next start."""
+
+
 class StoreClosed(StoreError):
     """The node is stopping."""
 

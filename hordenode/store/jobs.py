@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hordenode.domain.entities import Job
+from hordenode.domain.entities import Job, Kind
+from hordenode.domain.statistics import Delivered
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Tx, statement
 
@@ -13,7 +14,8 @@ INSERT = statement("jobs.insert", f"INSERT INTO jobs ({columns(Job)}) VALUES ({p
 FINISH = statement(
     "jobs.finish",
     "UPDATE jobs SET state = 'done', finished_ms = :now_ms, seed = :seed, result = :result, outcome = :outcome,"
-    " censored = :censored, gen_metadata = :gen_metadata, reward = :reward WHERE id = :id AND state = 'processing'",
+    " censored = :censored, gen_metadata = :gen_metadata, reward = :reward, done_seq = :sequence"
+    " WHERE id = :id AND state = 'processing'",
 )
 FAULT = statement(
     "jobs.fault", "UPDATE jobs SET state = 'faulted', finished_ms = :now_ms WHERE id = :id AND state = 'processing'"
@@ -32,9 +34,22 @@ OVERDUE = statement(
     "jobs.overdue",
     f"SELECT {columns(Job)} FROM jobs WHERE state = 'processing' AND deadline_ms < :now_ms ORDER BY deadline_ms LIMIT :limit",
 )
+LIVE = statement(
+    "jobs.live",
+    "SELECT j.id, j.request_id, w.user_id, j.worker_id, w.kind FROM jobs j JOIN waiting_prompts w ON w.id = j.request_id"
+    " WHERE j.state = 'processing'",
+)
+DELIVERED = statement(
+    "jobs.delivered",
+    "SELECT j.done_seq, w.kind, j.model, w.things, j.finished_ms FROM jobs j JOIN waiting_prompts w ON w.id = j.request_id"
+    " WHERE j.done_seq > :after ORDER BY j.done_seq LIMIT :limit",
+)
+LAST_SEQUENCE = statement("jobs.last_sequence", "SELECT max(done_seq) FROM jobs WHERE done_seq IS NOT NULL")
 IN_PROCESS = statement(
     "jobs.in_process", f"SELECT {columns(Job)} FROM jobs WHERE state = 'processing' AND in_process = 1"
 )
+
+DELETE_OF_WORKER = statement("jobs.delete_of_worker", "DELETE FROM jobs WHERE worker_id = :worker_id")
 
 
 def find(tx: Tx, job_id: str) -> Job | None:
@@ -46,8 +61,11 @@ def insert(tx: Tx, job: Job) -> None:
     tx.run(INSERT, **values(job))
 
 
-def finish(tx: Tx, job: Job) -> bool:
-    """Store the result; False when the job is not in processing any more. Exactly one caller gets True."""
+def finish(tx: Tx, job: Job, sequence: int) -> bool:
+    """Store the result; False when the job is not in processing any more. Exactly one caller gets True.
+
+    sequence: greater than that of every delivery before.
+    """
     return (
         tx.run(
             FINISH,
@@ -59,6 +77,7 @@ def finish(tx: Tx, job: Job) -> bool:
             censored=job.censored,
             gen_metadata=job.gen_metadata,
             reward=job.reward,
+            sequence=sequence,
         )
         == 1
     )
@@ -74,6 +93,19 @@ def done_of(tx: Tx, request_id: str) -> list[tuple[Job, str]]:
     return [(_job(row[:-1]), row[-1]) for row in tx.all(DONE, request_id=request_id)]
 
 
+def delivered_after(tx: Tx, sequence: int, limit: int) -> list[Delivered]:
+    """The next deliveries after one of them, in their order."""
+    return [
+        Delivered(row[0], Kind(row[1]), row[2], row[3], row[4])
+        for row in tx.all(DELIVERED, after=sequence, limit=limit)
+    ]
+
+
+def last_sequence(tx: Tx) -> int:
+    """Of the latest delivery that is still stored, 0 without any."""
+    return int(tx.value(LAST_SEQUENCE) or 0)
+
+
 def running_of(tx: Tx, request_id: str) -> list[Job]:
     return [_job(row) for row in tx.all(RUNNING, request_id=request_id)]
 
@@ -83,6 +115,16 @@ def overdue(tx: Tx, now_ms: int, limit: int) -> list[Job]:
     return [_job(row) for row in tx.all(OVERDUE, now_ms=now_ms, limit=limit)]
 
 
+def live(tx: Tx) -> list[tuple[str, str, int, str, str]]:
+    """(id, request id, user id, worker id, kind) of all jobs in processing."""
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in tx.all(LIVE)]
+
+
 def in_process(tx: Tx) -> list[Job]:
     """Jobs that the node's own worker held."""
     return [_job(row) for row in tx.all(IN_PROCESS)]
+
+
+def delete_of_worker(tx: Tx, worker_id: str) -> None:
+    """All jobs of a worker that is about to be deleted. Looks through all jobs, as workers.is_referenced does."""
+    tx.run(DELETE_OF_WORKER, worker_id=worker_id)

@@ -68,6 +68,15 @@ FAIR_LANES = statement(
     " ORDER BY band DESC, turn, lane_id LIMIT :limit",
 )
 LANES = statement("queue.lanes", "SELECT kind, id, turn, band FROM lanes WHERE waiting > 0")
+RUNNING = statement(
+    "queue.running",
+    "SELECT coalesce(sum(w.processing), 0) FROM lanes l JOIN waiting_prompts w ON w.user_id = l.user_id AND w.lane_id = l.id"
+    " WHERE l.id = :lane_id",
+)
+LAST_TURN = statement(
+    "queue.last_turn",
+    "SELECT max(coalesce((SELECT max(turn) FROM lanes), 0), coalesce((SELECT max(arrival) FROM waiting_prompts), 0))",
+)
 LANES_OF_USER = statement(
     "queue.lanes_of_user", "SELECT id FROM lanes WHERE kind = :kind AND user_id = :user_id AND waiting > 0"
 )
@@ -172,6 +181,16 @@ def serve(tx: Tx, lane_id: int, turn: int) -> None:
     """The lane got a job: it goes behind the others of its band."""
     tx.run(SERVE_LANE, id=lane_id, turn=turn)
     tx.run(SERVE_ENTRIES, id=lane_id, turn=turn)
+
+
+def running(tx: Tx, lane_id: int) -> int:
+    """Jobs of a lane that workers have now."""
+    return int(tx.value(RUNNING, lane_id=lane_id))
+
+
+def last_turn(tx: Tx) -> int:
+    """The highest number that a lane or a request was given."""
+    return int(tx.value(LAST_TURN))
 
 
 def lanes_of_user(tx: Tx, kind: Kind, user_id: int) -> list[int]:

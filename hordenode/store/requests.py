@@ -18,7 +18,8 @@ INSERT = statement(
 )
 INSERT_SPEC = statement(
     "requests.insert_spec",
-    "INSERT INTO request_specs (request_id, spec, client_agent, address) VALUES (:request_id, :spec, :client_agent, :address)",
+    "INSERT INTO request_specs (request_id, spec, client_agent, address, proxied_account)"
+    " VALUES (:request_id, :spec, :client_agent, :address, :proxied_account)",
 )
 SPEC = statement("requests.spec", "SELECT spec FROM request_specs WHERE request_id = :id")
 ADVANCE = statement(
@@ -37,6 +38,13 @@ OF_USER = statement(
     "SELECT id, kind FROM waiting_prompts WHERE user_id = :user_id AND faulted = 0 AND (n > 0 OR processing > 0)"
     " ORDER BY created_ms",
 )
+ALL_OF_USER = statement(
+    "requests.all_of_user", f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE user_id = :user_id"
+)
+OF_SHARED_KEY = statement(
+    "requests.of_shared_key",
+    f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE sharedkey_id = :sharedkey_id",
+)
 WAITING = statement("requests.waiting", f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE n > 0")
 SOME_WAITING = statement(
     "requests.some_waiting",
@@ -51,6 +59,7 @@ class StoredSpec:
     spec: str
     client_agent: str
     address: str
+    proxied_account: str | None = None
 
 
 def find(tx: Tx, request_id: str, kind: Kind) -> WaitingPrompt | None:
@@ -72,7 +81,14 @@ def spec(tx: Tx, request_id: str) -> str:
 def insert(tx: Tx, wp: WaitingPrompt, stored: StoredSpec) -> None:
     """A new request, at once part of the queue."""
     tx.run(INSERT, **values(wp))
-    tx.run(INSERT_SPEC, request_id=wp.id, spec=stored.spec, client_agent=stored.client_agent, address=stored.address)
+    tx.run(
+        INSERT_SPEC,
+        request_id=wp.id,
+        spec=stored.spec,
+        client_agent=stored.client_agent,
+        address=stored.address,
+        proxied_account=stored.proxied_account,
+    )
     queue.move(tx, wp, QueueShare(0, 0, 0, 0), queue_share(wp))
 
 
@@ -106,6 +122,16 @@ def delete(tx: Tx, wp: WaitingPrompt) -> None:
 
 def open_of_user(tx: Tx, user_id: int) -> list[tuple[str, Kind]]:
     return [(row[0], Kind(row[1])) for row in tx.all(OF_USER, user_id=user_id)]
+
+
+def of_user(tx: Tx, user_id: int) -> list[WaitingPrompt]:
+    """All stored requests of a user."""
+    return [_waiting_prompt(row) for row in tx.all(ALL_OF_USER, user_id=user_id)]
+
+
+def of_shared_key(tx: Tx, sharedkey_id: str) -> list[WaitingPrompt]:
+    """All stored requests made with a shared key."""
+    return [_waiting_prompt(row) for row in tx.all(OF_SHARED_KEY, sharedkey_id=sharedkey_id)]
 
 
 def waiting(tx: Tx) -> list[WaitingPrompt]:

@@ -291,9 +291,11 @@ CREATE TABLE jobs (
     outcome       TEXT,
     censored      INTEGER NOT NULL DEFAULT 0,
     gen_metadata  TEXT,
-    reward        INTEGER NOT NULL DEFAULT 0
+    reward        INTEGER NOT NULL DEFAULT 0,
+    done_seq      INTEGER
 );
 CREATE INDEX jobs_by_request ON jobs (request_id);
+CREATE INDEX jobs_done ON jobs (done_seq) WHERE done_seq IS NOT NULL;
 CREATE INDEX jobs_by_worker ON jobs (worker_id) WHERE state = 'processing';
 CREATE INDEX jobs_deadline ON jobs (deadline_ms) WHERE state = 'processing';
 
@@ -326,6 +328,94 @@ CREATE TABLE blobs (
     PRIMARY KEY (bucket, key)
 ) WITHOUT ROWID;
 CREATE INDEX blobs_expiry ON blobs (expires_ms);
+
+-- A style: prompt template, parameters (what the wire has, JSON) and models under a name (contract 13).
+CREATE TABLE styles (
+    id            TEXT    PRIMARY KEY,
+    kind          TEXT    NOT NULL,
+    user_id       INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name          TEXT    NOT NULL,
+    prompt        TEXT    NOT NULL,
+    params        TEXT    NOT NULL,
+    created_ms    INTEGER NOT NULL,
+    info          TEXT,
+    public        INTEGER NOT NULL,
+    nsfw          INTEGER NOT NULL,
+    sharedkey_id  TEXT    REFERENCES shared_keys (id) ON DELETE SET NULL,
+    uses          INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (user_id, name)
+);
+CREATE INDEX styles_by_name ON styles (name);
+CREATE INDEX styles_popular ON styles (kind, uses DESC, created_ms, id) WHERE public = 1;
+CREATE INDEX styles_age ON styles (kind, created_ms, id) WHERE public = 1;
+CREATE INDEX styles_by_sharedkey ON styles (sharedkey_id) WHERE sharedkey_id IS NOT NULL;
+
+CREATE TABLE style_models (
+    style_id  TEXT    NOT NULL REFERENCES styles (id) ON DELETE CASCADE,
+    place     INTEGER NOT NULL,
+    model     TEXT    NOT NULL,
+    PRIMARY KEY (style_id, place)
+) WITHOUT ROWID;
+CREATE INDEX style_models_by_model ON style_models (model, style_id);
+
+CREATE TABLE style_tags (
+    style_id  TEXT    NOT NULL REFERENCES styles (id) ON DELETE CASCADE,
+    place     INTEGER NOT NULL,
+    tag       TEXT    NOT NULL,
+    PRIMARY KEY (style_id, place)
+) WITHOUT ROWID;
+CREATE INDEX style_tags_by_tag ON style_tags (tag, style_id);
+
+CREATE TABLE style_examples (
+    id          TEXT    PRIMARY KEY,
+    style_id    TEXT    NOT NULL REFERENCES styles (id) ON DELETE CASCADE,
+    url         TEXT    NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    main        INTEGER NOT NULL,
+    UNIQUE (style_id, url)
+);
+
+CREATE TABLE collections (
+    id          TEXT    PRIMARY KEY,
+    kind        TEXT    NOT NULL,
+    user_id     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name        TEXT    NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    info        TEXT,
+    public      INTEGER NOT NULL,
+    uses        INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (user_id, name)
+);
+CREATE INDEX collections_by_name ON collections (name);
+CREATE INDEX collections_popular ON collections (uses DESC, created_ms, id) WHERE public = 1;
+CREATE INDEX collections_age ON collections (created_ms, id) WHERE public = 1;
+
+CREATE TABLE collection_styles (
+    collection_id  TEXT    NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    place          INTEGER NOT NULL,
+    style_id       TEXT    NOT NULL REFERENCES styles (id) ON DELETE CASCADE,
+    PRIMARY KEY (collection_id, place)
+) WITHOUT ROWID;
+CREATE INDEX collection_styles_by_style ON collection_styles (style_id);
+
+-- Prompt filters of moderators; the set is compiled in memory.
+CREATE TABLE filters (
+    id           TEXT    PRIMARY KEY,
+    regex        TEXT    NOT NULL,
+    filter_type  INTEGER NOT NULL,
+    user_id      INTEGER NOT NULL,
+    description  TEXT,
+    replacement  TEXT    NOT NULL,
+    UNIQUE (filter_type, regex)
+);
+
+-- Kudos set aside for running requests that need them in advance (coordinator/upfront.py).
+CREATE TABLE holds (
+    request_id  TEXT    PRIMARY KEY REFERENCES waiting_prompts (id) ON DELETE CASCADE,
+    user_id     INTEGER NOT NULL,
+    amount      INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX holds_by_user ON holds (user_id);
 
 -- Calls that are owed for delivered jobs (coordinator/webhooks.py). base_url: the address by which the requester came.
 CREATE TABLE webhooks (

@@ -19,13 +19,14 @@ class Statement:
 
 
 STATEMENTS: dict[str, Statement] = {}
+TELEMETRY: dict[str, Statement] = {}  # those of telemetry.db
 
 
-def statement(name: str, sql: str) -> Statement:
+def statement(name: str, sql: str, database: dict[str, Statement] = STATEMENTS) -> Statement:
     """Declare a statement next to the function that uses it. ValueError when the name is taken."""
-    if name in STATEMENTS:
+    if name in database:
         raise ValueError(f"the statement {name} is declared twice")
-    made = STATEMENTS[name] = Statement(name, sql)
+    made = database[name] = Statement(name, sql)
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hordenode.domain.entities import Kind, User, UserPrivate
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Tx, statement
@@ -16,6 +18,7 @@ BY_KEY = statement(
     "users.by_key",
     f"SELECT {columns(User)} FROM users WHERE id = (SELECT user_id FROM api_keys WHERE digest = :digest)",
 )
+BY_NAME = statement("users.by_name", f"SELECT {columns(User)} FROM users WHERE name = :name ORDER BY id")
 INSERT = statement("users.insert", f"INSERT INTO users ({columns(User)}) VALUES ({placeholders(User)})")
 NEXT_ID = statement("users.next_id", "SELECT max(id) + 1 FROM accounts")
 SAVE = statement(
@@ -31,6 +34,17 @@ BY_KUDOS = statement(
 )
 BY_AGE = statement(
     "users.by_age", f"SELECT {columns(User)} FROM users ORDER BY created_ms, id LIMIT :limit OFFSET :offset"
+)
+WITH_MONTHLY = statement(
+    "users.with_monthly",
+    f"SELECT {', '.join('u.' + name for name in columns(User).split(', '))} FROM users u"
+    " LEFT JOIN user_private p ON p.user_id = u.id WHERE u.deleted = 0 AND (u.moderator = 1 OR p.monthly_kudos > 0)",
+)
+PROVEN = statement(
+    "users.proven",
+    f"SELECT {', '.join('u.' + name for name in columns(User).split(', '))} FROM users u"
+    " JOIN user_kudos k ON k.user_id = u.id WHERE u.trusted = 0 AND u.flagged = 0 AND u.deleted = 0 AND u.id > 0"
+    " AND u.created_ms <= :created_before_ms AND k.evaluating > :held",
 )
 PRIVATE = statement("users.private", f"SELECT {columns(UserPrivate)} FROM user_private WHERE user_id = :user_id")
 SAVE_PRIVATE = statement(
@@ -50,6 +64,11 @@ RECORD = statement(
     " ON CONFLICT (user_id, kind) DO UPDATE SET requested = requested + excluded.requested, used = used + excluded.used,"
     " fulfilled = fulfilled + excluded.fulfilled, contributed = contributed + excluded.contributed",
 )
+RECORD_STYLED = statement(
+    "users.record_styled",
+    "INSERT INTO user_records (user_id, kind, styled) VALUES (:user_id, :kind, :jobs)"
+    " ON CONFLICT (user_id, kind) DO UPDATE SET styled = styled + excluded.styled",
+)
 RECORDS = statement(
     "users.records",
     "SELECT kind, requested, used, fulfilled, contributed, styled FROM user_records WHERE user_id = :user_id",
@@ -65,6 +84,11 @@ def by_key(tx: Tx, digest: bytes) -> User | None:
     """The user whose API key has this keyed digest."""
     row = tx.one(BY_KEY, digest=digest)
     return None if row is None else _user(row)
+
+
+def by_name(tx: Tx, name: str) -> list[User]:
+    """All users of this name, oldest first. Looks through all users: only the command line asks."""
+    return [_user(row) for row in tx.all(BY_NAME, name=name)]
 
 
 def by_passkey(tx: Tx, passkey: str) -> User | None:
@@ -94,14 +118,24 @@ def save(tx: Tx, user: User) -> None:
     tx.run(SAVE, **values(user))
 
 
-def save_active(tx: Tx, user_id: int, at_ms: int) -> None:
-    """When the user was last seen."""
-    tx.run(ACTIVE, id=user_id, active_ms=at_ms)
+def save_active(tx: Tx, seen: Mapping[int, int]) -> None:
+    """When each of these users was last seen."""
+    tx.many(ACTIVE, [{"id": user_id, "active_ms": at} for user_id, at in seen.items()])
 
 
 def delete(tx: Tx, user_id: int) -> None:
     """The user with keys, shared keys, teams, records and what else only belongs to it. Not its account."""
     tx.run(DELETE, id=user_id)
+
+
+def with_monthly(tx: Tx) -> list[User]:
+    """Who gets kudos each month."""
+    return [_user(row) for row in tx.all(WITH_MONTHLY)]
+
+
+def proven(tx: Tx, held: int, *, created_before_ms: int) -> list[User]:
+    """Untrusted users with more held-back kudos (thousandths), whose accounts are old enough."""
+    return [_user(row) for row in tx.all(PROVEN, held=held, created_before_ms=created_before_ms)]
 
 
 def private(tx: Tx, user_id: int) -> UserPrivate:
@@ -127,6 +161,11 @@ def record(
         fulfilled=fulfilled,
         contributed=contributed,
     )
+
+
+def record_styled(tx: Tx, user_id: int, kind: Kind, jobs: int) -> None:
+    """Jobs that others asked for with a style of this user."""
+    tx.run(RECORD_STYLED, user_id=user_id, kind=kind, jobs=jobs)
 
 
 def records(tx: Tx, user_id: int) -> dict[str, tuple[int, int, int, int, int]]:

@@ -31,7 +31,28 @@ CREDIT = statement(
     "UPDATE workers SET fulfilled = fulfilled + 1, contributed = contributed + :things,"
     " kudos_generated = kudos_generated + :reward WHERE id = :id",
 )
-ABORTED = statement("workers.aborted", "UPDATE workers SET aborted = aborted + 1 WHERE id = :id")
+ABORTED = statement(
+    "workers.aborted",
+    "UPDATE workers SET aborted = aborted + 1,"
+    " hour_aborted = CASE WHEN :now_ms - hour_ms < 3600000 THEN hour_aborted + 1 ELSE 1 END,"
+    " hour_ms = CASE WHEN :now_ms - hour_ms < 3600000 THEN hour_ms ELSE :now_ms END"
+    " WHERE id = :id RETURNING hour_aborted",
+)
+FORGIVE_ABORTED = statement(
+    "workers.forgive_aborted", "UPDATE workers SET hour_aborted = 0, hour_ms = 0 WHERE id = :id"
+)
+SAVE = statement(
+    "workers.save",
+    "UPDATE workers SET name = :name, info = :info, paused = :paused, maintenance = :maintenance,"
+    " maintenance_message = :maintenance_message, team_id = :team_id WHERE id = :id",
+)
+UNPAUSE = statement("workers.unpause", "UPDATE workers SET paused = 0 WHERE user_id = :user_id AND paused = 1")
+REFERENCED = statement("workers.referenced", "SELECT 1 FROM jobs WHERE worker_id = :id LIMIT 1")
+DELETE = statement("workers.delete", "DELETE FROM workers WHERE id = :id")
+OF_TEAM = statement(
+    "workers.of_team", f"SELECT {columns(Worker)} FROM workers WHERE team_id = :team_id ORDER BY created_ms, id"
+)
+COUNT_AT = statement("workers.count_at", "SELECT count(*) FROM workers WHERE user_id = :user_id AND address = :address")
 
 
 def by_id(tx: Tx, worker_id: str) -> Worker | None:
@@ -93,5 +114,49 @@ def credit(tx: Tx, worker_id: str, things: int, reward: int) -> None:
     tx.run(CREDIT, id=worker_id, things=things, reward=reward)
 
 
-def count_aborted(tx: Tx, worker_id: str) -> None:
-    tx.run(ABORTED, id=worker_id)
+def count_aborted(tx: Tx, worker_id: str, now_ms: int) -> int:
+    """One more job without a result; returns how many there were within the running hour."""
+    return int(tx.value(ABORTED, id=worker_id, now_ms=now_ms) or 0)
+
+
+def forgive_aborted(tx: Tx, worker_id: str) -> None:
+    """The hour starts again."""
+    tx.run(FORGIVE_ABORTED, id=worker_id)
+
+
+def save(tx: Tx, worker: Worker) -> None:
+    """What people decide: name, info, pause, maintenance, team."""
+    tx.run(
+        SAVE,
+        id=worker.id,
+        name=worker.name,
+        info=worker.info,
+        paused=worker.paused,
+        maintenance=worker.maintenance,
+        maintenance_message=worker.maintenance_message,
+        team_id=worker.team_id,
+    )
+
+
+def unpause_of_user(tx: Tx, user_id: int) -> None:
+    tx.run(UNPAUSE, user_id=user_id)
+
+
+def is_referenced(tx: Tx, worker_id: str) -> bool:
+    """Whether a stored job names the worker. Looks through all jobs: there is no index, since only a delete asks."""
+    return tx.one(REFERENCED, id=worker_id) is not None
+
+
+def delete(tx: Tx, worker_id: str) -> None:
+    """The worker, which no job may name any more."""
+    tx.run(DELETE, id=worker_id)
+
+
+def of_team(tx: Tx, team_id: str) -> list[Worker]:
+    """Oldest first."""
+    return [_worker(row) for row in tx.all(OF_TEAM, team_id=team_id)]
+
+
+def count_at(tx: Tx, user_id: int, address: str) -> int:
+    """How many workers of the user were last seen at this address."""
+    return int(tx.value(COUNT_AT, user_id=user_id, address=address))

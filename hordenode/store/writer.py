@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from hordenode.store.errors import store_error
+from hordenode.store.errors import StoreReplaced, store_error
 from hordenode.store.tx import Tx
 
 log = logging.getLogger("hordenode.store")
@@ -48,11 +48,20 @@ class _Undo(Exception):
 
 
 class Writer:
-    """Runs batches on one connection: statements where it is called, waiting through `hop` on another thread."""
+    """Runs batches on one connection: statements where it is called, waiting through `hop` on another thread.
 
-    def __init__(self, connection: sqlite3.Connection, hop: Callable[[Step], Awaitable[None]]) -> None:
+    check: called there after each commit; raises StoreReplaced.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        hop: Callable[[Step], Awaitable[None]],
+        check: Step = lambda connection: None,
+    ) -> None:
         self._connection = connection
         self._hop = hop
+        self._check = check
 
     async def run(self, functions: list[Function]) -> list[Outcome]:
         """One transaction with as many of the functions as fit into the time of a batch; an outcome for each of those.
@@ -63,6 +72,8 @@ class Writer:
             return await self._transaction(functions)
         except _Undo as undo:
             error = undo.error
+        except StoreReplaced as lost:
+            return [Outcome(error=lost) for _ in functions]
         except sqlite3.Error as failure:
             error = failure
         await self._hop(_rollback)
@@ -83,8 +94,13 @@ class Writer:
         if connection.total_changes == before:
             _commit(connection)  # nothing to wait for
         else:
-            await self._hop(_commit)
+            await self._hop(self._commit)
         return outcomes
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        """What a file took that nobody will open again is not durable: `check` raises before anybody is told."""
+        _commit(connection)
+        self._check(connection)
 
     async def _begin(self) -> None:
         """Usually the lock is free. Another program (`hordenode user create`) may hold it for a moment."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from hordenode.config import WorkerSettings
 from hordenode.engine.jobs import ModelInfo
+from hordenode.protocol.alchemy import AlchemyPop
 from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
 
@@ -51,6 +52,12 @@ def text_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str,
         max_length=settings.max_length,
         max_context_length=context,
     )
+
+
+def alchemy_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str) -> AlchemyPop | None:
+    """The offer of an alchemist; None when the engine has no form that the owner offers."""
+    forms = _offered("alchemy", models, settings.forms)
+    return AlchemyPop(name=name, forms=forms, bridge_agent=agent, max_tiles=settings.max_tiles) if forms else None
 
 
 def _offered(kind: str, models: Iterable[ModelInfo], wanted: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
+import msgspec
 from msgspec import UNSET, UnsetType
 from PIL import Image
 
-from hordenode.engine.jobs import ImageJob, Picture, TextJob, TextResult
+from hordenode.engine.jobs import (
+    AlchemyJob,
+    AlchemyResult,
+    Constraint,
+    ImageJob,
+    Message,
+    Picture,
+    TextJob,
+    TextResult,
+)
+from hordenode.protocol import alchemy as wire_alchemy
 from hordenode.protocol import image as wire_image
 from hordenode.protocol import text as wire_text
 from hordenode.protocol.common import ImageGenMetadata
+from hordenode.protocol.extension import KINDS, TextExtension, given
 from hordenode.worker.metadata import user_comment
 
 WEBP_QUALITY = 95
@@ -73,7 +85,7 @@ def engine_image_job(job: wire_image.ImageJob, sources: Sources, priority: int, 
 def engine_text_job(job: wire_text.TextJob, job_id: str, seed: int, priority: int) -> TextJob:
     """The engine's job for one id of a popped one; parameters that were not given take the engine's defaults."""
     payload = job.payload
-    given = {name: getattr(payload, name) for name in KOBOLD}
+    kobold = {name: getattr(payload, name) for name in KOBOLD}
     return TextJob(
         id=job_id,
         model=job.model or "",
@@ -83,16 +95,45 @@ def engine_text_job(job: wire_text.TextJob, job_id: str, seed: int, priority: in
         seed=seed,
         stop_sequences=tuple(payload.stop_sequence or ()),
         priority=priority,
-        **{name: value for name, value in given.items() if value is not UNSET},
+        **{name: value for name, value in kobold.items() if value is not UNSET},
+        **({} if payload.hordenode is UNSET else _extended(payload.hordenode)),
     )
+
+
+def _extended(extension: TextExtension) -> dict[str, Any]:
+    """The engine's fields for what v2 has no words for."""
+    members = given(extension)
+    made = {name: members[name] for name in members.keys() - {*KINDS, "messages", "logit_bias"}}
+    for kind in members.keys() & {*KINDS}:
+        definition = members[kind] if kind != "json_schema" else msgspec.json.encode(members[kind]).decode()
+        made["constraint"] = Constraint(kind, definition)
+    if "messages" in members:
+        made["messages"] = tuple(Message(message.role, message.content) for message in extension.messages)
+    if "logit_bias" in members:
+        made["logit_bias"] = tuple((int(token), float(change)) for token, change in members["logit_bias"].items())
+    return made
+
+
+def engine_alchemy_job(form: wire_alchemy.AlchemyJobForm, image: bytes, priority: int) -> AlchemyJob:
+    """The engine's job for a popped form."""
+    return AlchemyJob(form.id, form.form, image, _given(form.payload, {}), priority)
 
 
 def encode_webp(picture: Picture, parameters: str = "") -> bytes:
     """A picture as lossy WebP; `parameters` go into its EXIF user comment."""
     image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+    if picture.alpha:
+        image.putalpha(Image.frombytes("L", image.size, picture.alpha))
     extra = {"exif": user_comment(parameters)} if parameters else {}
     out = io.BytesIO()
     image.save(out, "WEBP", quality=WEBP_QUALITY, method=4, **extra)
+    return out.getvalue()
+
+
+def encode_preview(picture: Picture) -> bytes:
+    """A small picture as WebP, quickly: some hundreds of bytes in a millisecond."""
+    out = io.BytesIO()
+    Image.frombytes("RGB", (picture.width, picture.height), picture.rgb).save(out, "WEBP", quality=60, method=0)
     return out.getvalue()
 
 
@@ -128,6 +169,16 @@ def remarks_on(job: ImageJob, sources: Sources, picture: Picture) -> tuple[Image
 def text_submit(job_id: str, result: TextResult) -> wire_text.TextSubmit:
     """The submission of a text."""
     return wire_text.TextSubmit(id=job_id, generation=result.text, seed=result.seed)
+
+
+def form_submit(form: wire_alchemy.AlchemyJobForm, result: AlchemyResult) -> wire_alchemy.AlchemySubmit:
+    """The submission of a form; of an uploaded picture where it made one."""
+    value = result.value if result.picture is None else UPLOADED
+    return wire_alchemy.AlchemySubmit(id=form.id, result={form.form: value})
+
+
+def form_fault(form_id: str) -> wire_alchemy.AlchemySubmit:
+    return wire_alchemy.AlchemySubmit(id=form_id, result={}, state="faulted")
 
 
 def image_fault(job_id: str) -> wire_image.ImageSubmit:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hordenode.blobs.images import BadImage, ImageInfo, inspect, to_webp
+from hordenode.blobs.images import BadImage, ImageInfo, TooLarge, faithful_webp, inspect, source_webp, to_webp
 from hordenode.blobs.webp import read_header
 
 
@@ -172,3 +172,30 @@ def test_damaged_pictures_give_a_picture_or_a_clear_refusal(data: bytes, at: int
         assert to_webp(broken)[:4] == b"RIFF"
     except BadImage as error:
         assert str(error)
+
+
+def test_metadata_is_cut_out_of_a_webp_without_touching_its_pixels() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "my garden"
+    plain = saved(picture("RGBA"), "WEBP", lossless=True)
+    told = saved(picture("RGBA"), "WEBP", lossless=True, exif=exif.tobytes(), xmp=b"<x:xmpmeta/>")
+    assert b"my garden" in told
+    cut = source_webp(told, 50)
+    assert b"my garden" not in cut and b"xmpmeta" not in cut
+    assert source_webp(cut, 50) == cut
+    with Image.open(io.BytesIO(cut)) as one, Image.open(io.BytesIO(plain)) as other:
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_a_faithful_copy_loses_nothing_unless_it_would_be_too_large(kind: str) -> None:
+    noise = Image.fromarray(np.random.default_rng(2).integers(0, 256, (200, 200, 3), np.uint8))
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 100} if kind == "JPEG" else {}
+    data = saved(noise, kind, **options)
+    whole, small = faithful_webp(data, 1_000_000), faithful_webp(data, 20_000)
+    with Image.open(io.BytesIO(whole)) as one, Image.open(io.BytesIO(data)) as other:
+        worst = np.abs(np.asarray(one).astype(int) - np.asarray(other.convert("RGB"))).mean()
+        assert worst == 0 if kind != "JPEG" else worst < 40
+    assert len(small) <= 20_000 < len(whole)
+    with pytest.raises(TooLarge, match="200x200 pixels of this picture do not fit into 100 bytes"):
+        faithful_webp(data, 100)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -11,53 +11,12 @@ import pytest
 from PIL import Image
 
 from hordenode.coordinator import janitor
+from hordenode.ops.events import JobDone, JobPopped, RequestDone
 from hordenode.store import users as user_rows
-from tests.contract.schema import validate
+from tests.live.test_long_poll import began
 from tests.support.aio import run
-from tests.support.horde import ALCHEMY_POP, ALCHEMY_REQUEST, ANONYMOUS, BASE, IMAGE_POP, RED_PNG, Horde, open_horde
-
-ASYNC, POP, SUBMIT = "/interrogate/async", "/interrogate/pop", "/interrogate/submit"
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-async def checked(horde: Horde, method: str, status: int, path: str, body: Any = None, key: str | None = None) -> Any:
-    """A call whose status is expected and whose answer must fit api.json."""
-    answer = await horde.call(method, path, body, key=key)
-    assert answer.status_code == status, answer.text[:500]
-    route = path if path in (ASYNC, POP, SUBMIT) else "/interrogate/status/{id}"
-    validate(f"{method} {route}", status, answer.json())
-    return answer.json()
-
-
-async def ask(horde: Horde, *names: str, key: str = ANONYMOUS, **change: Any) -> str:
-    """A request for these forms; its id."""
-    body = ALCHEMY_REQUEST | {"forms": [{"name": name} for name in names]} | change
-    return str((await checked(horde, "POST", 202, ASYNC, body, key))["id"])
-
-
-async def pop(horde: Horde, key: str, **change: Any) -> list[dict[str, Any]]:
-    """The forms that an alchemist gets."""
-    found = (await checked(horde, "POST", 200, POP, ALCHEMY_POP | change, key))["forms"]
-    return found or []
-
-
-async def deliver(horde: Horde, key: str, form: dict[str, Any], value: Any = "a picture") -> float:
-    body = {"id": form["id"], "result": {form["form"]: value}}
-    return float((await checked(horde, "POST", 200, SUBMIT, body, key))["reward"])
-
-
-async def status(horde: Horde, alchemy_id: str) -> Any:
-    return await checked(horde, "GET", 200, f"/interrogate/status/{alchemy_id}")
-
-
-async def states(horde: Horde, alchemy_id: str) -> list[str]:
-    return [form["state"] for form in (await status(horde, alchemy_id))["forms"]]
-
-
-def png(width: int, height: int, color: str = "green") -> str:
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), color).save(out, "PNG")
-    return base64.b64encode(out.getvalue()).decode()
+from tests.support.alchemy import ASYNC, POP, SUBMIT, UNKNOWN, ask, checked, deliver, png, pop, states, status
+from tests.support.horde import ALCHEMY_POP, ALCHEMY_REQUEST, ANONYMOUS, BASE, RED_PNG, open_horde
 
 
 def test_forms_are_handed_out_done_and_shown(tmp_path: Path) -> None:
@@ -333,91 +292,6 @@ def test_an_unknown_form_is_a_validation_error_in_a_request_and_ignored_in_a_pop
     run(main())
 
 
-async def _set(horde: Horde, sql: str) -> None:
-    from hordenode.store.tx import Statement
-
-    await horde.co.db.write(lambda tx: tx.run(Statement("test.set", sql)))
-
-
-@pytest.mark.parametrize(
-    ("sql", "change", "status_code", "rc"),
-    [
-        ("", {"priority_usernames": ["nobody"]}, 400, "BadRequest"),
-        ("UPDATE users SET deleted = 1 WHERE id > 0", {}, 403, "DeletedUser"),
-        ("UPDATE users SET flagged = 1 WHERE id > 0", {}, 403, "WorkerFlaggedMaintenance"),
-        ("UPDATE workers SET maintenance = 1", {}, 403, "WorkerMaintenance"),
-        ("", {"name": "painter"}, 400, "PolymorphicNameConflict"),
-        ("", {"name": "somebody's alchemist"}, 403, "WrongCredentials"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_alchemists_that_may_not_pop_are_told_why(
-    tmp_path: Path, sql: str, change: dict[str, Any], status_code: int, rc: str
-) -> None:
-    async def main() -> None:
-        async with open_horde(tmp_path) as horde:
-            key, other = await horde.worker_key(), await horde.user("somebody")
-            await pop(horde, key)
-            await pop(horde, other, name="somebody's alchemist")
-            await horde.ok("POST", "/generate/pop", IMAGE_POP, key=key)
-            if sql:
-                await _set(horde, sql)
-            refused = await checked(horde, "POST", status_code, POP, ALCHEMY_POP | change, key)
-            assert refused["rc"] == rc
-
-    run(main())
-
-
-def test_pops_need_a_registered_key_and_room_for_workers(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with open_horde(tmp_path) as horde:
-            assert (await checked(horde, "POST", 401, POP, ALCHEMY_POP, "nobody's key"))["rc"] == "InvalidAPIKey"
-            assert (await checked(horde, "POST", 403, POP, ALCHEMY_POP, ANONYMOUS))["rc"] == "AnonForbiddenWorker"
-            for trusted, limit, rc in ((False, 3, "TooManyWorkers"), (True, 20, "TooManyWorkersTrusted")):
-                key = await horde.user(f"owner {trusted}", trusted=trusted)
-                for number in range(limit):
-                    await pop(horde, key, name=f"{trusted} {number}")
-                refused = await checked(horde, "POST", 403, POP, ALCHEMY_POP | {"name": f"{trusted} more"}, key)
-                assert refused["rc"] == rc
-
-    run(main())
-
-
-def test_a_paused_alchemist_gets_nothing(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with open_horde(tmp_path) as horde:
-            key = await horde.worker_key()
-            await pop(horde, key)
-            await _set(horde, "UPDATE workers SET paused = 1")
-            await ask(horde, "caption")
-            assert await pop(horde, key) == []
-
-    run(main())
-
-
-def test_submissions_are_checked_and_exactly_one_wins(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with open_horde(tmp_path) as horde:
-            key, stranger = await horde.worker_key(), await horde.user("stranger")
-            await ask(horde, "caption")
-            (form,) = await pop(horde, key)
-            body = {"id": form["id"], "result": {"caption": "a"}}
-            for bad, who, code, rc in (
-                (body | {"id": UNKNOWN}, key, 404, "InvalidJobID"),
-                (body, "nobody's key", 401, "InvalidAPIKey"),
-                (body, stranger, 403, "WrongCredentials"),
-            ):
-                assert (await checked(horde, "POST", code, SUBMIT, bad, who))["rc"] == rc
-            refused = await checked(horde, "POST", 400, SUBMIT, body | {"result": "text"}, key)
-            assert list(refused["errors"]) == ["result"]
-            await checked(horde, "POST", 200, SUBMIT, body | {"state": "any word"}, key)
-            assert (await checked(horde, "POST", 400, SUBMIT, body, key))["rc"] == "DuplicateGen"
-            await _set(horde, "UPDATE workers SET maintenance = 1")
-            assert (await checked(horde, "POST", 200, SUBMIT, body, key))["reward"] == 0
-
-    run(main())
-
-
 def test_nobody_there_is_said_in_the_message_and_known_workers_make_it_processing(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_horde(tmp_path) as horde:
@@ -457,5 +331,26 @@ def test_the_source_is_a_signed_link_that_expires(tmp_path: Path) -> None:
             assert head.status_code == 200 and int(head.headers["content-length"]) < 5 * 2**20
             horde.clock.advance(31 * 60)
             assert (await horde.http.get(form["source_image"])).status_code == 403
+
+    run(main())
+
+
+def test_status_waits_for_the_next_change_and_events_name_the_request(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            key = await horde.worker_key()
+            alchemy_id = await ask(horde, "caption")
+            with horde.bus.subscribe(JobPopped, JobDone, RequestDone) as events:
+                waiting = asyncio.create_task(checked(horde, "GET", 200, f"/interrogate/status/{alchemy_id}?wait=50"))
+                await began(waiting, lambda: horde.co.doorbell.listeners(alchemy_id))
+                (form,) = await pop(horde, key)
+                assert (await waiting)["forms"][0]["state"] == "processing"
+                await deliver(horde, key, form)
+                popped, delivered, done = [await events.next() for _ in range(3)]
+                assert isinstance(popped, JobPopped) and popped.request_id == alchemy_id
+                assert isinstance(delivered, JobDone) and delivered.request_id == alchemy_id
+                assert isinstance(done, RequestDone) and done.id == alchemy_id
+            at_once = await checked(horde, "GET", 200, f"/interrogate/status/{alchemy_id}?wait=50")
+            assert at_once["state"] == "done"
 
     run(main())

@@ -12,7 +12,7 @@ from hordenode.demo.eval_text import Told
 from hordenode.demo.paraphrases import PARAPHRASES
 from hordenode.demo.phrasing import careless, spoken, spoken_by
 from hordenode.demo.stories import COURSES, dialogue, story
-from hordenode.demo.storyworld import HE, NAMES, SHE, Plot, wish
+from hordenode.demo.storyworld import HE, NAMES, SHE, THEMES, Plot, wish
 from hordenode.demo.texts import EVERY_TOPIC, INSTRUCT, conversation, document, document_text
 
 DOCUMENTS = [document_text(seed) for seed in range(400)]
@@ -53,12 +53,24 @@ def test_pronouns_fit_the_hero() -> None:
 
 @pytest.mark.parametrize("course", COURSES)
 def test_what_is_sought_is_found(course: str) -> None:
-    ends = {"found": "gave the|had lost the", "lost": "found the", "wished for": "gave|found a", "made": "found the"}
+    ends = {
+        "found": "gave it back|had lost it",
+        "lost": "found it",
+        "wished for": "gave (her|him) one|found one",
+        "made": "made it for you",
+    }
     plots = [plot for plot in (Plot.any(Random(seed)) for seed in range(200)) if plot.course == course]
     for plot in plots:
         told = " ".join(story(Random(1), plot))
-        assert re.search(rf"({ends[course]}).*{plot.thing}", told), told
+        assert re.search(rf"{plot.thing}.*({ends[course]})", told), told
     assert len(plots) > 20
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_story_that_was_wished_for_begins_with_the_wish(theme: str) -> None:
+    for seed in range(40):
+        plot = Plot.any(Random(seed))
+        assert " ".join(story(Random(seed), plot, theme)).lower().startswith(wish(plot, theme).lower())
 
 
 def test_a_dialogue_alternates_and_ends_well() -> None:
@@ -119,7 +131,8 @@ def test_stories_pass_the_measurement_that_wrong_ones_fail() -> None:
     for seed in range(300):
         random = Random(seed)
         plot = Plot.any(random)
-        told = Told(plot, wish(random, plot), " ".join(story(random, plot)))
+        theme = random.choice(THEMES)
+        told = Told(plot, wish(plot, theme), " ".join(story(random, plot, theme)))
         assert told.consistent, told
         assert told.on_theme, told
     plot = Plot.any(Random(1))

@@ -236,6 +236,7 @@ def test_generate_uses_the_running_node(node: NodeProcess, tmp_path: Path) -> No
     )
     assert made.returncode == 0, made.stderr
     assert "starting a node" not in made.stderr
+    assert made.stderr.count("hordenode demo knows circles, squares") == 1
     with Image.open(target) as picture:
         assert picture.size == (128, 128)
     wrong = cli("generate", "text", "x", "--model", "hordenode dem", "--horde", node.url)

@@ -16,12 +16,14 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx.external_data_helper import uses_external_data
 
-from hordenode.catalog import PACKAGE, load_catalog
+from hordenode.catalog import PACKAGE, ImageModel, load_catalog
 from hordenode.cli import main
 from hordenode.config import EngineSettings
 from hordenode.engine.image.pipeline import ImagePipeline
-from hordenode.engine.jobs import ImageJob
+from hordenode.engine.jobs import ImageJob, Progress
+from hordenode.engine.providers import PROVIDERS
 from hordenode.engine.runtime import Runtime
+from hordenode.library.add import image_precision
 from hordenode.library.logits import graph_logits
 from tests.library import bad_graphs
 from tests.library.hub_server import COMMIT, HubServer, folder_files, hub_server
@@ -31,6 +33,10 @@ DEMO = PACKAGE / "demo" / "models" / "text"
 PICTURES = Path(__file__).parents[1] / "numeric" / "goldens" / "image"
 LOGITS = np.load(GOLDENS / "logits.npz")
 TOKENS = LOGITS["tokens"].tolist()
+
+
+def silent(progress: Progress) -> None:
+    """Progress that nobody watches."""
 
 
 class Home:
@@ -138,10 +144,17 @@ def test_an_image_folder_in_an_archive_is_named_for_lora_and_draws_the_same(home
     job = ImageJob("job", "tiny", "a", width=64, height=64, steps=2)
     runtime = Runtime(EngineSettings(threads=1, providers=("cpu",)))
     drawn = [
-        ImagePipeline(type(model)(path=path), runtime).draw(job, lambda progress: None).images[0].rgb
+        np.frombuffer(ImagePipeline(ImageModel(path=path), runtime).draw(job, silent).images[0].rgb, np.uint8)
         for path in (PICTURES, model.path)
     ]
-    assert drawn[0] == drawn[1]
+    assert np.abs(drawn[0].astype(int) - drawn[1]).max() <= 1  # its graphs are in a faster form
+
+
+def test_graphs_stay_as_exported_when_that_is_asked_for(home: Home) -> None:
+    home.done("add", PICTURES, "--name", "plain", "--plain")
+    folder = load_catalog(home.data_dir).image["plain"].path
+    kinds = {node.op_type for node in onnx.load(folder / "unet" / "model.onnx", load_external_data=False).graph.node}
+    assert "Softmax" in kinds and "MultiHeadAttention" not in kinds
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
@@ -169,6 +182,14 @@ def _as_exported(folder: Path) -> Path:
 
 def _weights(file: Path) -> int:
     return sum(4 * int(np.prod(each.dims)) for each in onnx.load(file).graph.initializer if each.data_type == 1)
+
+
+def test_image_models_are_halved_for_graphics_cards_alone() -> None:
+    assert {name: image_precision(name) for name in PROVIDERS} == {
+        **dict.fromkeys(PROVIDERS, "fp16"),
+        "cpu": "fp32",
+        "openvino": "fp32",
+    }
 
 
 def test_a_folder_in_place_stays_and_is_left_by_remove(home: Home, tmp_path: Path) -> None:
@@ -227,6 +248,7 @@ def test_what_cannot_be_added_says_why_before_large_files_move(home: Home, hub: 
     home.done("add", DEMO, "--name", "taken")
     assert "there is a model 'taken' already" in home.refused("add", "hf:owner/model@main", "--name", "taken")
     assert not hub.asked
+    assert "int4 is for text models" in home.refused("add", PICTURES, "--precision", "int4")
     assert "--precision does not apply" in home.refused("add", DEMO, "--precision", "int4")
     assert "--in-place is for a folder" in home.refused("add", tmp_path / "checkpoint", "--in-place")
     (tmp_path / "one.safetensors").write_bytes(b"x")

@@ -10,8 +10,9 @@ import pytest
 
 from hordenode.catalog import PACKAGE, ImageModel, TextModel
 from hordenode.config import EngineSettings
+from hordenode.library.contained import Limits, limits_for
 from hordenode.library.errors import LibraryError
-from hordenode.library.trial import Limits, limits_for, try_out
+from hordenode.library.trial import try_out
 from tests.library import bad_graphs
 
 SETTINGS = EngineSettings(threads=1, providers=("cpu",))

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Writes goldens/families/: tiny parts of SDXL, an inpainting and a consistency model, and what diffusers makes of them.
+"""Writes goldens/families/: tiny parts of SD 2, SDXL, Turbo, inpainting and consistency models, and what diffusers makes.
 
 Run by hand after make_image_goldens.py, whose auto-encoder, tokenizer and text encoder they share.
 """
@@ -13,14 +13,16 @@ import make_image_goldens as base
 import numpy as np
 import torch
 from diffusers import (
+    EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     LatentConsistencyModelPipeline,
     LCMScheduler,
     StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from diffusers.schedulers import scheduling_lcm
+from diffusers.schedulers import scheduling_euler_ancestral_discrete, scheduling_lcm
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -122,8 +124,8 @@ def export_second(module):
     )
 
 
-def scheduler():
-    return EulerDiscreteScheduler(**base.SCHEDULE)
+def scheduler(**options):
+    return EulerDiscreteScheduler(**base.SCHEDULE | options)
 
 
 def inpainting(vae, text, made):
@@ -152,6 +154,34 @@ def consistency(vae, text, made):
     ).images.numpy()
 
 
+def second_generation(vae, text, made):
+    """SD 2 predicts v and projects by matrices; SD Turbo is of its kind, in one to four steps without guidance."""
+    module = unet(use_linear_projection=True, attention_head_dim=[2, 4])
+    export_unet("sd2", module, 4)
+    for name, options in (("sd2", {}), ("sd2 zero", {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"})):
+        steps = scheduler(prediction_type="v_prediction", **options)
+        steps.save_pretrained(FOLDER / name / "scheduler")
+        pipe = StableDiffusionPipeline(**base.components(vae, text, module, steps))
+        made[name] = base.latent(pipe, latents=base.noises()())
+    steps = scheduler(timestep_spacing="trailing")
+    steps.save_pretrained(FOLDER / "turbo" / "scheduler")
+    pipe = StableDiffusionPipeline(**base.components(vae, text, module, steps))
+    for count in (1, 4):
+        made[f"turbo/{count}"] = base.latent(
+            pipe, latents=base.noises()(), num_inference_steps=count, guidance_scale=0.0
+        )
+
+
+def xl_turbo(pipe, made):
+    """Ancestral steps without guidance."""
+    pipe.scheduler = EulerAncestralDiscreteScheduler(**base.SCHEDULE | {"timestep_spacing": "trailing"})
+    pipe.scheduler.save_pretrained(FOLDER / "xl turbo" / "scheduler")
+    for count in (1, 3):
+        draw = base.noises()
+        scheduling_euler_ancestral_discrete.randn_tensor = draw
+        made[f"xl turbo/{count}"] = base.latent(pipe, latents=draw(), num_inference_steps=count, guidance_scale=0.0)
+
+
 def xl(vae, text, vocabulary, made):
     second = second_encoder(vocabulary)
     module = unet(
@@ -172,6 +202,7 @@ def xl(vae, text, vocabulary, made):
     made["xl"] = base.latent(pipe, latents=base.noises()())
     made["xl/no negative"] = base.latent(pipe, latents=base.noises()(), negative_prompt=None)
     made["xl/clip_skip"] = base.latent(pipe, latents=base.noises()(), **base.skipping(pipe))
+    xl_turbo(pipe, made)
 
 
 def main():
@@ -181,6 +212,7 @@ def main():
     made = {}
     inpainting(vae, text, made)
     consistency(vae, text, made)
+    second_generation(vae, text, made)
     xl(vae, text, vocabulary, made)
     np.savez_compressed(base.GOLDENS / "families.npz", **made)
 

@@ -79,15 +79,16 @@ def assert_as_reference(made: NDArray[np.float32], file: str, name: str) -> None
     assert np.abs(made - expected).max() < 1e-3 * np.abs(expected).max()
 
 
-def family(folder: Path, name: str) -> ImagePipeline:
-    """A model of the base's parts and of what is its own."""
+def family(folder: Path, *names: str) -> ImagePipeline:
+    """A model of the base's parts and of what is its own; the later of `names` win."""
     shutil.copytree(BASE, folder, dirs_exist_ok=True)
-    shutil.copytree(FAMILIES / name, folder, dirs_exist_ok=True)
-    if name == "xl":
+    for name in names:
+        shutil.copytree(FAMILIES / name, folder, dirs_exist_ok=True)
+    if "xl" in names:
         shutil.copytree(folder / "tokenizer", folder / "tokenizer_2")
         config = json.loads((folder / "tokenizer_2" / "tokenizer_config.json").read_text(encoding="utf-8"))
         (folder / "tokenizer_2" / "tokenizer_config.json").write_text(json.dumps(config | {"pad_token": "!"}))
-    return ImagePipeline(ImageModel(name=name, path=folder), RUNTIME)
+    return ImagePipeline(ImageModel(name=names[-1], path=folder), RUNTIME)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,27 @@ def test_an_inpainting_model_makes_what_the_reference_makes(tmp_path: Path, stre
 def test_a_consistency_model_makes_what_the_reference_makes(tmp_path: Path) -> None:
     made = latent(family(tmp_path, "lcm"), replace(JOB, sampler="lcm", steps=4))
     assert_as_reference(made, "families.npz", "lcm")
+
+
+@pytest.mark.parametrize("name", ["sd2", "sd2 zero"])
+def test_a_model_that_predicts_v_makes_what_the_reference_makes(tmp_path: Path, name: str) -> None:
+    assert_as_reference(latent(family(tmp_path, "sd2", name), JOB), "families.npz", name)
+
+
+@pytest.mark.parametrize(
+    ("names", "sampler", "steps"),
+    [
+        (("sd2", "turbo"), "k_euler", 1),
+        (("sd2", "turbo"), "k_euler", 4),
+        (("xl", "xl turbo"), "k_euler_a", 1),
+        (("xl", "xl turbo"), "k_euler_a", 3),
+    ],
+)
+def test_a_turbo_model_makes_what_the_reference_makes(
+    tmp_path: Path, names: tuple[str, ...], sampler: str, steps: int
+) -> None:
+    job = replace(JOB, sampler=sampler, steps=steps, cfg_scale=1.0)  # which is what diffusers means by 0
+    assert_as_reference(latent(family(tmp_path, *names), job), "families.npz", f"{names[-1]}/{steps}")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from hordenode.config import EngineSettings
 from hordenode.engine.image.safety import Safety
 from hordenode.engine.jobs import ImageJob, ImageResult, ModelFileError, Picture
 from hordenode.engine.onnx_backend import OnnxBackend
+from hordenode.engine.residency import OverBudget
 from hordenode.engine.runtime import Runtime
 
 SETTINGS = EngineSettings(threads=1, providers=("cpu",))
@@ -79,3 +81,19 @@ def test_the_engine_checks_every_picture_when_models_toml_names_a_safety_model(t
     assert isinstance(checked, ImageResult) and isinstance(unchecked, ImageResult)
     assert [each.censored for each in checked.images] == [True, True]
     assert [each.nsfw for each in unchecked.images] == [None, None]
+
+
+@pytest.mark.parametrize(("budget", "size", "fits"), [(1000, 600, True), (500, 600, False)])
+def test_the_safety_model_counts_in_the_memory_budget(tmp_path: Path, budget: int, size: int, fits: bool) -> None:
+    safety = SafetyModel(name="bright", path=classifier(tmp_path / "safety"), vram_mb=size)
+    catalog = Catalog(image={"tiny": ImageModel(name="tiny", path=TINY, vram_mb=450)}, safety={"bright": safety})
+    backend = OnnxBackend(catalog, replace(SETTINGS, memory_mb=budget))
+    job = ImageJob("job", "tiny", "a", width=64, height=64, steps=1, seeds=(1,))
+    if not fits:
+        with pytest.raises(OverBudget, match="'safety bright' needs about 600 MB"):
+            backend.run(job, lambda progress: None)
+        return
+    for _ in range(2):  # each makes room for the other
+        made = backend.run(job, lambda progress: None)
+        assert isinstance(made, ImageResult) and made.images[0].nsfw is not None
+        assert backend._residency.names == ("safety bright",)

@@ -10,6 +10,7 @@ import pytest
 
 from hordenode.engine.image.denoiser import DENOISERS, Latent
 from hordenode.engine.image.samplers import RANGE_SAMPLERS, SAMPLERS, Noise
+from hordenode.engine.image.samplers.dpm_solver import LAST_STRIDES, MOST_TRIES
 from hordenode.engine.image.schedule import Schedule, SchedulerConfig, karras_sigmas
 from hordenode.engine.seeds import seeded
 
@@ -206,3 +207,20 @@ def test_a_noise_level_of_training_is_its_own_step() -> None:
     levels = schedule(timestep_spacing="trailing")
     steps = [levels.timestep(sigma) for sigma in levels.sigmas(10, karras=False)[:-1]]
     np.testing.assert_allclose(steps, np.arange(999, 0, -100), atol=1e-6)
+
+
+def test_the_adaptive_sampler_ends_where_its_error_never_settles() -> None:
+    """A denoiser that jumps with every look, as a hostile or broken model may."""
+    looks = 0
+
+    def jumping(x: Latent, sigma: float) -> Latent:
+        nonlocal looks
+        looks += 1
+        return np.full_like(x, 1000.0 * (-1.0) ** looks)
+
+    heard: list[int] = []
+    start = np.full((1, 4, 8, 8), 14.0, np.float32)
+    sigmas = karras_sigmas(20, 0.03, 14.6)
+    made = SAMPLERS["k_dpm_adaptive"](jumping, start, sigmas, lambda: start, heard.append)
+    assert np.isfinite(made).all() and looks <= 3 * (MOST_TRIES + LAST_STRIDES)
+    assert heard[-1] == 20 and heard == sorted(heard)

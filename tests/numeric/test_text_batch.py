@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hordenode.catalog import TextModel
 from hordenode.config import EngineSettings
@@ -15,6 +18,7 @@ from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import Progress, TextJob, TextResult
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.pipeline import TextPipeline
+from hordenode.engine.text.runner import TextRunner
 
 GOLDENS = Path(__file__).parent / "goldens"
 RUNTIME = Runtime(EngineSettings(threads=1, providers=("cpu",)))
@@ -65,6 +69,41 @@ def test_a_seed_gives_the_same_text_whatever_else_is_in_the_batch(max_batch: int
     assert serve(open_tiny(max_batch), jobs[::-1]) == expected
 
 
+POOL = [job(number, words) for number, words in enumerate(RAGGED)]
+arrivals = st.lists(
+    st.tuples(st.integers(0, 12), st.integers(0, 7), st.integers(0, 2), st.one_of(st.none(), st.integers(1, 20))),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda each: each[1],
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 5), arrivals)
+def test_company_makes_no_difference(max_batch: int, company: list[tuple[int, int, int, int | None]]) -> None:
+    """Steps until it comes, which text, its priority, and after how many steps it is cancelled if at all."""
+    pipeline = open_tiny(max_batch)
+    events: dict[int, list[Any]] = {}
+    for pause, number, priority, until in company:
+        events.setdefault(pause, []).append(partial(pipeline.begin, replace(POOL[number], priority=priority)))
+        if until is not None:
+            events.setdefault(pause + until, []).append(partial(pipeline.batch.drop, POOL[number].id))
+    done: dict[str, Outcome] = {}
+    for step in range(2000):
+        for event in events.pop(step, ()):
+            event()
+        done |= {outcome.id: outcome for outcome in pipeline.batch.step() if not isinstance(outcome, Progress)}
+        if not events and not pipeline.batch.busy:
+            break
+    assert done == {name: remembered(int(name.split()[1])) for name in done}
+    assert {POOL[number].id for _, number, _, until in company if until is None} <= done.keys()
+
+
+@cache
+def remembered(number: int) -> TextResult:
+    return alone(POOL[number])
+
+
 def test_a_text_that_gives_way_is_taken_up_where_it_stopped() -> None:
     pipeline = open_tiny(2)
     jobs = [job(number, words, priority=5) for number, words in enumerate(RAGGED[:4])]
@@ -109,7 +148,9 @@ def test_numbers_that_are_none_end_one_text_and_not_its_neighbours() -> None:
 
     def damage() -> None:
         slot = [entry.id for entry in pipeline.batch.scheduler.decoding].index("job 1")
-        for _, _, buffer in pipeline.batch.runner._arena._buffers:
+        runner = pipeline.batch.runner
+        assert isinstance(runner, TextRunner)
+        for _, _, buffer in runner._arena._buffers:
             buffer.edit(lambda content: content[slot].fill(np.nan))
 
     done = serve(pipeline, jobs, {8: damage})

@@ -19,7 +19,7 @@ from hordenode.engine.backends import Failure
 from hordenode.engine.jobs import TextJob, TextResult
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.pipeline import TextPipeline
-from hordenode.engine.text.runner import TextRunner
+from hordenode.engine.text.runner import Runner
 from hordenode.engine.text.scheduler import CHUNK, Move, Scheduler
 from hordenode.engine.tokenizer import open_tokenizer
 
@@ -36,7 +36,7 @@ CONTEXT, END = 1024, 0
 class Recorder:
     """The runner of a batch, with a memory: the logits after so many written tokens, by job, and where reading began."""
 
-    runner: TextRunner
+    runner: Runner
     scheduler: Scheduler
     prompts: dict[str, int]
     rows: dict[str, dict[int, NDArray[np.float32]]] = field(default_factory=dict)

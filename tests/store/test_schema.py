@@ -21,10 +21,24 @@ HOT = [
     name
     for name in STATEMENTS
     if name.split(".")[0]
-    in {"users", "ledger", "workers", "jobs", "requests", "queue", "blobs", "transfers", "alchemy"}
-    and name
-    not in {"workers.all", "requests.waiting", "queue.lanes", "ledger.sum", "jobs.in_process", "requests.some_waiting"}
-    and name not in {"users.by_kudos", "users.by_age", "alchemy.all_open_forms"}
+    in {
+        "users",
+        "ledger",
+        "workers",
+        "jobs",
+        "requests",
+        "queue",
+        "blobs",
+        "transfers",
+        "alchemy",
+        "styles",
+        "collections",
+    }
+    and name not in {"workers.all", "requests.waiting", "queue.lanes", "ledger.sum", "jobs.in_process", "jobs.live"}
+    and name not in {"requests.some_waiting"}
+    and name not in {"users.by_kudos", "users.by_age", "workers.referenced", "jobs.delete_of_worker"}
+    and name not in {"alchemy.all_open_forms", "users.by_name", "users.with_monthly", "users.proven"}
+    and name not in {"collections.popular", "collections.oldest"}  # one page off an index of what is public
 ]
 
 

@@ -17,7 +17,7 @@ from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.blobs.files import FileBlobs
 from hordenode.blobs.signing import UrlSigner
-from hordenode.coordinator import house, janitor, users
+from hordenode.coordinator import filters, house, janitor, statistics, users
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
@@ -25,14 +25,17 @@ from hordenode.domain.baselines import Baselines
 from hordenode.ops.clock import ManualClock
 from hordenode.ops.events import EventBus
 from hordenode.ops.ids import SeededIds
+from hordenode.ops.metrics import Metrics
 from hordenode.store import ledger
 from hordenode.store import users as user_rows
 from hordenode.store.database import Database
 from hordenode.store.migrate import migrate
-from hordenode.store.tx import Tx
+from hordenode.store.statistics import prepare as prepare_telemetry
+from hordenode.store.tx import Statement, Tx
 
 ANONYMOUS = "0000000000"
 BASE = "http://horde.test:7001"
+START_MS = 1_700_000_000_000
 SECRET = b"a secret for tests only, 32 bytes"
 
 
@@ -88,22 +91,35 @@ class Horde:
         """The key of a new trusted user for workers."""
         return await self.user("worker owner", trusted=True)
 
+    async def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a query finds in the store."""
+        return await self.co.db.read(lambda tx: tx.all(Statement("test", sql)))
+
     async def ledger_sum(self) -> int:
         return await self.co.db.read(ledger.total)
 
 
 @asynccontextmanager
 async def open_horde(
-    folder: Path, *, fair: bool = True, seed: int = 0, clock: ManualClock | None = None, **rules: Any
+    folder: Path,
+    *,
+    fair: bool = True,
+    seed: int = 0,
+    api: ApiSettings | None = None,
+    now_ms: int = START_MS,
+    **rules: Any,
 ) -> AsyncIterator[Horde]:
-    """A horde on `folder`; opening the same folder again (with its clock) continues it."""
+    """A horde on `folder`; opening the same folder again continues it."""
     folder.mkdir(parents=True, exist_ok=True)
     migrate(folder / "hordenode.db")
-    clock, bus, line = clock or ManualClock(), EventBus(), Line(fair=fair)
+    prepare_telemetry(folder / "telemetry.db")
+    clock, bus, line = ManualClock(now_ms), EventBus(), Line(fair=fair)
     forward: list[Any] = []
-    db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event))
+    metrics = Metrics()
+    db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event), metrics=metrics)
     co = Coordinator(
         db=db,
+        telemetry=await Database.open(folder / "telemetry.db"),
         clock=clock,
         ids=SeededIds(seed),
         blobs=FileBlobs(folder / "blobs"),
@@ -112,20 +128,24 @@ async def open_horde(
         baselines=Baselines({"stable_diffusion": "stable diffusion 1"}),
         text_sizes={},
         rules=Rules(fair=fair, **rules),
+        metrics=metrics,
         line=line,
     )
-    app = Router(ROUTES, co, ApiSettings(node_name="test:7001:0"))
+    app = Router(ROUTES, co, api or ApiSettings(node_name="test:7001:0"), metrics)
     transport = httpx.ASGITransport(app=app)
     stopped: list[str] = []
-    forward.append(Publisher(line, co.doorbell, bus.publish, stopped.append))
+    co.announce = Publisher(co, bus.publish, stopped.append)
+    forward.append(co.announce)
     await janitor.give_back(co)
     await janitor.rebuild_line(co)
     await house.refresh(co)
+    await statistics.load_sequence(co)
+    await filters.load_filters(co)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
         try:
             yield Horde(co, clock, bus, app, http, stopped)
         finally:
-            await db.close()
+            await co.close()
 
 
 IMAGE_REQUEST: dict[str, Any] = {

@@ -15,12 +15,13 @@ READY = "hordenode ready on "
 class NodeProcess:
     """Started and ready; `url` is where it listens."""
 
-    def __init__(self, data_dir: Path, *arguments: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, module: str = "hordenode") -> None:
         self.data_dir = data_dir
         self.log = (data_dir.parent / f"{data_dir.name}.log").open("ab")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HORDENODE_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hordenode", "up", "--port", "0", "--data-dir", str(data_dir), *arguments],
+            [sys.executable, "-m", module, "up", "--port", "0", "--data-dir", str(data_dir), *arguments],
+            stdin=subprocess.PIPE if module != "hordenode" else None,
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
@@ -57,19 +58,42 @@ class NodeProcess:
         self._close()
         return self.process.returncode
 
+    def ended(self) -> None:
+        """Let go of a node that has ended by itself."""
+        self._close()
+
+    def tell(self, line: str) -> str:
+        """Say something to a node of another module; its next line."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = ""
+        while not answer.startswith("broken"):
+            answer = self.process.stdout.readline()
+            assert answer, "the node ended"
+        return answer.strip()
+
+    def logged(self) -> str:
+        """What the node has logged."""
+        return Path(self.log.name).read_text()
+
     def _close(self) -> None:
         self.process.wait(30)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
         self.log.close()
 
 
 @contextmanager
-def node_process(data_dir: Path, *arguments: str) -> Iterator[NodeProcess]:
+def node_process(data_dir: Path, *arguments: str, module: str = "hordenode") -> Iterator[NodeProcess]:
     """A node that is gone when the block ends."""
-    node = NodeProcess(data_dir, *arguments)
+    node = NodeProcess(data_dir, *arguments, module=module)
     try:
         yield node
     finally:
         if node.process.poll() is None:
             node.kill()
+        else:
+            node.ended()

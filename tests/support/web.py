@@ -84,10 +84,10 @@ class Authority:
 
 
 @asynccontextmanager
-async def web_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[WebServer]:
-    """Listening on 127.0.0.1 for the length of the block."""
+async def web_server(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[WebServer]:
+    """Listening for the length of the block."""
     made = WebServer()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(made.serve, host, 0, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

@@ -8,7 +8,7 @@ import pytest
 
 from hordenode.client.guard import guarded_client
 from hordenode.config import ConfigError, OutgoingSettings
-from hordenode.node import make_guard
+from hordenode.opening import make_guard
 from tests.support.aio import run
 from tests.support.web import Authority, web_server
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hordenode.api.handlers import caller_of, horde
 from hordenode.api.route import Call, Reply
 from hordenode.coordinator import house, pops, ratings, requests, submits
+from hordenode.coordinator.waits import until_change
 from hordenode.domain.entities import Kind
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
 from hordenode.protocol.errors import HordeError
@@ -29,12 +30,16 @@ def _accepted(answer: RequestAccepted | DryRunAnswer) -> Reply:
 
 
 async def check_image(call: Call, _: None) -> RequestCheck:
-    house.check_poller(horde(call), call.client_ip, call.client_agent)
-    return await requests.check(horde(call), call.path_params["id"], Kind.IMAGE)
+    co, request_id = horde(call), call.path_params["id"]
+    house.check_poller(co, call.client_ip, call.client_agent)
+    return await until_change(co, request_id, call.query.wait, lambda: requests.check(co, request_id, Kind.IMAGE))
 
 
 async def image_status(call: Call, _: None) -> ImageStatus:
-    return await requests.image_status(horde(call), call.path_params["id"], call.base_url)
+    co, request_id = horde(call), call.path_params["id"]
+    return await until_change(
+        co, request_id, call.query.wait, lambda: requests.image_status(co, request_id, call.base_url)
+    )
 
 
 async def cancel_image(call: Call, _: None) -> ImageStatus:
@@ -42,7 +47,8 @@ async def cancel_image(call: Call, _: None) -> ImageStatus:
 
 
 async def text_status(call: Call, _: None) -> TextStatus:
-    return await requests.text_status(horde(call), call.path_params["id"])
+    co, request_id = horde(call), call.path_params["id"]
+    return await until_change(co, request_id, call.query.wait, lambda: requests.text_status(co, request_id))
 
 
 async def cancel_text(call: Call, _: None) -> TextStatus:
@@ -50,11 +56,11 @@ async def cancel_text(call: Call, _: None) -> TextStatus:
 
 
 async def pop_image(call: Call, body: ImagePop) -> ImageJob:
-    return await pops.pop_image(horde(call), caller_of(call), body)
+    return await pops.pop_image(horde(call), caller_of(call), body, call.query.wait)
 
 
 async def pop_text(call: Call, body: TextPop) -> TextJob:
-    return await pops.pop_text(horde(call), caller_of(call), body)
+    return await pops.pop_text(horde(call), caller_of(call), body, call.query.wait)
 
 
 async def submit_image_job(call: Call, body: ImageSubmit) -> SubmitAnswer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hordenode.api.handlers import caller_of, horde
 from hordenode.api.route import Call
 from hordenode.coordinator import alchemy, pops, submits
+from hordenode.coordinator.waits import until_change
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
     AlchemyJob,
@@ -21,7 +22,8 @@ async def submit(call: Call, body: AlchemyRequest) -> AlchemyAccepted:
 
 
 async def status(call: Call, _: None) -> AlchemyStatus:
-    return await alchemy.status(horde(call), call.path_params["id"], call.base_url)
+    co, alchemy_id = horde(call), call.path_params["id"]
+    return await until_change(co, alchemy_id, call.query.wait, lambda: alchemy.status(co, alchemy_id, call.base_url))
 
 
 async def cancel(call: Call, _: None) -> AlchemyStatus:
@@ -29,7 +31,7 @@ async def cancel(call: Call, _: None) -> AlchemyStatus:
 
 
 async def pop(call: Call, body: AlchemyPop) -> AlchemyJob:
-    return await pops.pop_alchemy(horde(call), caller_of(call), body)
+    return await pops.pop_alchemy(horde(call), caller_of(call), body, call.query.wait)
 
 
 async def submit_form(call: Call, body: AlchemySubmit) -> SubmitAnswer:

@@ -6,7 +6,9 @@ from typing import Any
 
 from hordenode.api.handlers import horde
 from hordenode.api.route import Call
-from hordenode.coordinator import status
+from hordenode.coordinator import statistics, status
+from hordenode.domain.entities import Kind
+from hordenode.protocol.statistics import ImageTotals, ModelTotals, TextTotals
 from hordenode.protocol.status import ActiveModel, Heartbeat, Performance
 from hordenode.version import HOMEPAGE, __version__
 
@@ -25,6 +27,22 @@ async def models(call: Call, _: None) -> list[ActiveModel]:
 
 async def model(call: Call, _: None) -> list[ActiveModel]:
     return await status.model(horde(call), call.path_params["model_name"])
+
+
+async def image_totals(call: Call, _: None) -> ImageTotals:
+    return await statistics.image_totals(horde(call))
+
+
+async def text_totals(call: Call, _: None) -> TextTotals:
+    return await statistics.text_totals(horde(call))
+
+
+async def image_model_totals(call: Call, _: None) -> ModelTotals:
+    return await statistics.model_totals(horde(call), Kind.IMAGE, call.query.model_state)
+
+
+async def text_model_totals(call: Call, _: None) -> ModelTotals:
+    return await statistics.model_totals(horde(call), Kind.TEXT, "all")
 
 
 async def serviceinfo(call: Call, _: None) -> dict[str, Any]:

@@ -21,7 +21,16 @@ from hordenode.engine.image.samplers import SAMPLERS, Noise, StepDone
 from hordenode.engine.image.schedule import Schedule, SchedulerConfig, UnsupportedSchedule
 from hordenode.engine.image.sizes import check_size
 from hordenode.engine.image.sources import Source, latent_mask, read_source, resized
-from hordenode.engine.image.stages import Stage, enlarged, latent_size, levels, stages, step_count, working_mb
+from hordenode.engine.image.stages import (
+    Stage,
+    enlarged,
+    first_strength,
+    latent_size,
+    levels,
+    stages,
+    step_count,
+    working_mb,
+)
 from hordenode.engine.image.unet import Unet
 from hordenode.engine.image.wrappers import Watching, keeping, seamless
 from hordenode.engine.jobs import ImageJob, ImageResult, ModelFileError, Picture, Progress, UnsupportedJob
@@ -72,7 +81,7 @@ class ImagePipeline:
         """About the memory that a job takes beside the model. Raises UnsupportedJob."""
         self._check(job)
         walks = self._walks(job)
-        return working_mb(walks, self._unet.config.heads, self._decoder.width, self._decoder.factor)
+        return working_mb(walks, self._unet.heads, self._decoder.width, self._decoder.factor)
 
     def latents(self, job: ImageJob, source: Source | None, report: Callable[[Progress], None]) -> Iterator[Latent]:
         """One clean latent [1, C, h, w] per seed."""
@@ -116,8 +125,7 @@ class ImagePipeline:
         denoise = self._denoiser(predict, self._schedule)
         if job.tiling:
             denoise = seamless(denoise)
-        # What the model was trained on at this level: a picture of unit variance under noise of sigma.
-        start = first * np.float32((sigmas[0] ** 2 + 1) ** 0.5)
+        start = first * np.float32(first_strength(self._schedule, job.sampler, sigmas[0]))
         fresh = canvas.mask is not None and walk.strength >= 1
         if canvas.latent is not None and not fresh:
             start = canvas.latent + first * np.float32(sigmas[0])

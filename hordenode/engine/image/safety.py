@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 from hordenode.catalog import SafetyModel
 from hordenode.engine.files import read_json
 from hordenode.engine.jobs import ModelFileError, Picture
+from hordenode.engine.preparation import Preparation
 from hordenode.engine.runtime import Runtime
 
 UNSAFE = ("nsfw", "porn", "hentai", "sexy", "unsafe")
@@ -21,19 +22,6 @@ class Labels(msgspec.Struct, frozen=True):
     """What matters of config.json, in the layout of transformers' image classifiers."""
 
     id2label: dict[str, str]
-
-
-class Preparation(msgspec.Struct, frozen=True):
-    """What matters of preprocessor_config.json."""
-
-    size: int | dict[str, int] = 224
-    image_mean: list[float] = msgspec.field(default_factory=lambda: [0.5] * 3)
-    image_std: list[float] = msgspec.field(default_factory=lambda: [0.5] * 3)
-
-    @property
-    def side(self) -> int:
-        """Of the square that the classifier sees."""
-        return self.size if isinstance(self.size, int) else next(iter(self.size.values()))
 
 
 class Safety:
@@ -55,24 +43,18 @@ class Safety:
 
     def checked(self, picture: Picture, *, censor: bool) -> Picture:
         """The picture with its verdict; replaced by a blurred one when it is unsafe and `censor` is set."""
-        nsfw = self._score(picture) >= self._threshold
+        nsfw = self.is_unsafe(_image(picture))
         if not (nsfw and censor):
             return replace(picture, nsfw=nsfw)
         blurred = _image(picture).filter(ImageFilter.GaussianBlur(max(picture.width, picture.height) / BLUR))
         return replace(picture, rgb=blurred.tobytes(), nsfw=True, censored=True)
 
-    def _score(self, picture: Picture) -> float:
-        """The probability that it is unsafe."""
-        side = self._preparation.side
-        small = np.asarray(_image(picture).resize((side, side), Image.Resampling.BILINEAR), np.float32) / 255
-        mean, std = (
-            np.array(values, np.float32) for values in (self._preparation.image_mean, self._preparation.image_std)
-        )
-        logits = self._session.run({"pixel_values": ((small - mean) / std).transpose(2, 0, 1)[None]})[0].astype(
-            np.float64
-        )
+    def is_unsafe(self, image: Image.Image) -> bool:
+        """Whether the probability that it is unsafe reaches the threshold."""
+        pixels = self._preparation.prepared(image)
+        logits = self._session.run({"pixel_values": pixels})[0].astype(np.float64)
         likely = np.exp(logits - logits.max())
-        return float(likely[self._unsafe].sum() / likely.sum())
+        return float(likely[self._unsafe].sum() / likely.sum()) >= self._threshold
 
 
 def _image(picture: Picture) -> Image.Image:

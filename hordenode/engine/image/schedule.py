@@ -55,6 +55,11 @@ class Schedule:
         self._config = config
 
     @property
+    def begins_at_the_top(self) -> bool:
+        """Whether walks start at the highest level of training, however few their steps."""
+        return self._config.spacing in ("linspace", "trailing")
+
+    @property
     def sigma_min(self) -> float:
         """The lowest noise level of training."""
         return float(self._trained[0])

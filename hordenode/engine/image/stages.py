@@ -70,6 +70,17 @@ def levels(schedule: Schedule, job: ImageJob, strength: float) -> Levels:
     return sigmas
 
 
+def first_strength(schedule: Schedule, sampler: str, sigma: float) -> float:
+    """Of the noise that a picture starts from.
+
+    What a model was trained on at this level is a picture of unit variance under noise of sigma. At the highest level,
+    where schedules begin that are told to, the k-diffusion samplers leave the picture out; so does diffusers.
+    """
+    if schedule.begins_at_the_top and sampler.startswith("k_"):
+        return sigma
+    return float((sigma**2 + 1) ** 0.5)
+
+
 def enlarged(latent: Latent, width: int, height: int) -> Latent:
     """[1, C, h, w] at another size, bilinear."""
     planes = [

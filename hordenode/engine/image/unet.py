@@ -19,6 +19,7 @@ PLAIN = ("sample", "timestep", "encoder_hidden_states")
 OPTIONAL = ("text_embeds", "time_ids", "timestep_cond")
 TIME_IDS = 6  # original size, crop, target size (Podell et al. 2023, section 2.2)
 DEFAULT_DEPTH = 4
+SCORES, NEVER_WHOLE = "hordenode.attention_scores", "never whole"  # a note in graphs whose attention goes in blocks
 WHOLE_AREA = 48 * 48  # latents; above, both halves of guidance in one run take twice the memory and save no time
 
 
@@ -82,6 +83,11 @@ class Unet:
         self.inpaints = channels != latent_channels
         self.distilled = "timestep_cond" in session.inputs
         self.wants_pooled = "text_embeds" in session.inputs
+
+    @property
+    def heads(self) -> tuple[int, int]:
+        """As the configuration says; none where scores take no memory."""
+        return (0, 0) if self._session.notes.get(SCORES) == NEVER_WHOLE else self.config.heads
 
     def guided(self, empty: Condition, prompt: Condition, scale: float, beside: Latent | None = None) -> Predict:
         """Predictions steered by `prompt` away from `empty` (Ho & Salimans 2022).

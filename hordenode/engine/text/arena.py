@@ -43,10 +43,11 @@ class Arena:
         if not steps:
             return
         for _, _, buffer in self._buffers:
-            buffer.edit(lambda content: _apply(content, steps))
+            buffer.edit(lambda content: apply(content, steps))
 
 
-def _apply(content: Array, moves: Iterable[Move]) -> None:
+def apply(content: Array, moves: Iterable[Move]) -> None:
+    """Move what stands in the slots of `content` [slots, heads, positions, size]."""
     for move in moves:
         length = move.length
         target = content[move.target, :, :length]

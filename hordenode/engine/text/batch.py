@@ -8,7 +8,8 @@ import numpy as np
 
 from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import EngineError, Progress
-from hordenode.engine.text.runner import Logits, TextRunner
+from hordenode.engine.text.logprobs import likelihood
+from hordenode.engine.text.runner import Logits, Runner
 from hordenode.engine.text.sampling import Draft, pick
 from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
 from hordenode.engine.text.sequence import Sequence
@@ -27,7 +28,7 @@ class _Writing:
 class TextBatch:
     """The texts of one model."""
 
-    runner: TextRunner
+    runner: Runner
     scheduler: Scheduler
     _texts: dict[str, _Writing] = field(default_factory=dict)
 
@@ -96,22 +97,33 @@ class TextBatch:
     def _write(self, ready: list[_Writing], logits: Logits) -> list[Outcome]:
         """One more token for each."""
         outcomes: list[Outcome] = []
-        sound = np.isfinite(logits.max(axis=1))
-        for text, fine in zip(ready, sound, strict=True):
-            if not fine:
-                trouble = EngineError("The model computed something that is not a number; its files may be damaged.")
-                outcomes.append(self._fail(text, trouble))
-        texts = [text for text, fine in zip(ready, sound, strict=True) if fine]
-        if not texts:
+        fit: list[int] = []
+        for row, top in enumerate(logits.max(axis=1)):
+            try:
+                _prepare(ready[row].draft, top)
+                fit.append(row)
+            except EngineError as error:
+                outcomes.append(self._fail(ready[row], error))
+        if not fit:
             return outcomes
-        drafts = [text.draft for text in texts]
-        for text, token in zip(texts, pick(logits[sound], drafts), strict=True):
-            sequence = text.sequence
-            piece = sequence.append(int(token))
-            outcomes.append(Progress(sequence.job.id, sequence.written, sequence.limit, piece))
-            if sequence.finish_reason is not None:
-                self.drop(sequence.job.id)
-                outcomes.append(sequence.result())
+        rows = logits if len(fit) == len(ready) else logits[fit]
+        texts = [ready[row] for row in fit]
+        for text, row, token in zip(texts, rows, pick(rows, [text.draft for text in texts]), strict=True):
+            outcomes += self._append(text, token, row)
+        return outcomes
+
+    def _append(self, text: _Writing, token: int, row: Logits) -> list[Outcome]:
+        sequence, job, guide = text.sequence, text.sequence.job, text.draft.guide
+        last = token not in sequence.ends and guide is not None and guide.take(token)
+        likely = None
+        if job.logprobs is not None and token not in sequence.ends:
+            likely = likelihood(row, token, job.logprobs, sequence.tokenizer)
+            sequence.logprobs.append(likely)
+        piece = sequence.append(token, last=last)
+        outcomes: list[Outcome] = [Progress(job.id, sequence.written, sequence.limit, piece, logprobs=likely)]
+        if sequence.finish_reason is not None:
+            self.drop(job.id)
+            outcomes.append(sequence.result())
         return outcomes
 
     def abort(self, error: Exception) -> list[Failure]:
@@ -121,3 +133,11 @@ class TextBatch:
     def _fail(self, text: _Writing, error: Exception) -> Failure:
         self.drop(text.sequence.job.id)
         return Failure(text.sequence.job.id, error)
+
+
+def _prepare(draft: Draft, top: np.float32) -> None:
+    """Whatever must be known before a token is chosen; `top`: the highest logit. Raises EngineError."""
+    if not np.isfinite(top):
+        raise EngineError("The model computed something that is not a number; its files may be damaged.")
+    if draft.guide is not None:
+        draft.guide.look()

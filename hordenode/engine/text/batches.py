@@ -13,9 +13,10 @@ from hordenode.engine.text.pipeline import TextPipeline
 
 @dataclass(slots=True)
 class TextBatches:
-    """`load` gives the pipeline of a job's model, or raises EngineError."""
+    """`load` gives the pipeline of a job's model, or raises EngineError; `prepare`: see Batches."""
 
     load: Callable[[TextJob], TextPipeline]
+    prepare: Callable[[TextJob], TextJob]
     _active: dict[str, TextPipeline] = field(default_factory=dict)  # held while they have texts, whatever else loads
     _arrived: list[TextJob] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""A causal language model in the layout of ONNX Runtime GenAI's builder: genai_config.json, model.onnx, tokenizer."""
+"""A causal language model in the layout of ONNX Runtime GenAI's builder or in that of optimum, with its tokenizer."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from hordenode.engine.backends import Failure
 from hordenode.engine.jobs import Progress, TextJob, TextResult
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.seeds import seeded
+from hordenode.engine.text import logprobs
 from hordenode.engine.text.batch import TextBatch
-from hordenode.engine.text.config import read_genai_config
-from hordenode.engine.text.runner import TextRunner
+from hordenode.engine.text.concat import ConcatRunner
+from hordenode.engine.text.guide import Guides
+from hordenode.engine.text.layout import read_config
+from hordenode.engine.text.runner import Runner, TextRunner
 from hordenode.engine.text.sampling import Draft, check
 from hordenode.engine.text.scheduler import Scheduler
 from hordenode.engine.text.sequence import Sequence, fit
@@ -23,26 +26,32 @@ Report = Callable[[Progress], None]
 
 
 class TextPipeline:
-    """A loaded model, ready to write `max_batch` texts at a time."""
+    """A loaded model, ready to write `slots` texts at a time, else as many as `model` says."""
 
-    def __init__(self, model: TextModel, runtime: Runtime) -> None:
+    def __init__(self, model: TextModel, runtime: Runtime, slots: int = 0) -> None:
         """Raises ModelFileError."""
-        self._config = read_genai_config(model.path)
+        slots = slots or model.max_batch
+        self._config = read_config(model.path)
         self._context = min(model.context, self._config.model.context_length)
         self._tokenizer: Tokenizer = open_tokenizer(model.path)
+        self._guides = Guides(self._tokenizer, self._config.ends)
         session = runtime.open(model.path / self._config.model.decoder.filename)
-        runner = TextRunner(session, self._config, model.max_batch, self._context)
-        self.batch = TextBatch(runner, Scheduler(model.max_batch))
+        kind = TextRunner if self._config.search.past_present_share_buffer else ConcatRunner
+        runner: Runner = kind(session, self._config, slots, self._context)
+        self.batch = TextBatch(runner, Scheduler(slots))
 
     def begin(self, job: TextJob) -> None:
         """Add a job to the batch. Raises UnsupportedJob."""
         check(job)
-        ids = self._tokenizer.encode(job.prompt).ids
+        logprobs.check(job.logprobs)
+        guide = None if job.constraint is None else self._guides.start(job.constraint)
+        # A template writes the special tokens itself.
+        ids = self._tokenizer.encode(job.prompt, add_special_tokens=not job.messages).ids
         window = fit(ids, job, self._context, self._config.model.bos_token_id)
         sequence = Sequence(job, window, self._config.ends, self._tokenizer)
         banned = tuple(sorted(self._config.ends)) if job.use_default_badwordsids else ()
         breakers = self._breakers(job) if job.dry_multiplier > 0 else frozenset()
-        draft = Draft(job, sequence.tokens, len(window.prompt), seeded(job.seed), banned, breakers)
+        draft = Draft(job, sequence.tokens, len(window.prompt), seeded(job.seed), banned, breakers, guide)
         self.batch.add(sequence, draft)
 
     def _breakers(self, job: TextJob) -> frozenset[int]:

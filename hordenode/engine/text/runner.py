@@ -7,6 +7,7 @@ several tokens with a past work for one row alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,24 @@ from hordenode.engine.text.scheduler import Move
 Logits = NDArray[np.float32]
 
 
+class Runner(Protocol):
+    """A loaded graph with slots for so many texts."""
+
+    def move(self, moves: Iterable[Move]) -> None:
+        """Rearrange slots."""
+        ...
+
+    def prefill(self, slot: int, tokens: Sequence[int], before: int) -> Logits:
+        """Append tokens to a slot that holds `before`; the logits [1, vocabulary] of what comes next."""
+        ...
+
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
+        """Append one token to each of the first slots, which hold `lengths`; the logits [slots, vocabulary]."""
+        ...
+
+
 class TextRunner:
-    """A loaded graph with slots for `slots` texts of at most `capacity` tokens."""
+    """See Runner. `slots` texts of at most `capacity` tokens."""
 
     def __init__(self, session: Session, config: GenaiConfig, slots: int, capacity: int) -> None:
         names = config.model.decoder.inputs
@@ -32,17 +49,14 @@ class TextRunner:
         self._arena = Arena(session, config, slots, capacity)
 
     def move(self, moves: Iterable[Move]) -> None:
-        """Rearrange slots."""
         self._arena.move(moves)
 
     def prefill(self, slot: int, tokens: Sequence[int], before: int) -> Logits:
-        """Append tokens to a slot that holds `before`; the logits [1, vocabulary] of what comes next."""
         count = len(tokens)
         mask = np.ones((1, before + count), np.int64)
         return self._run(slot, np.array([tokens]), mask, np.arange(before, before + count)[None])
 
     def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
-        """Append one token to each of the first slots, which hold `lengths`; the logits [slots, vocabulary]."""
         held = np.array(lengths)[:, None]
         mask = np.arange(held.max() + 1)[None] <= held
         return self._run(0, np.array(tokens)[:, None], mask, held)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hordenode.engine.jobs import TextJob, UnsupportedJob
 from hordenode.engine.text import penalties, samplers
+from hordenode.engine.text.guide import Guide
 from hordenode.engine.text.history import History
 from hordenode.engine.text.samplers import Column, Logits
 
@@ -39,8 +40,8 @@ Step = Filter | None  # None: the penalties
 class Draft:
     """What sampling knows of a text: its settings, its tokens of which the first `prompt` were given, its randomness.
 
-    `banned`: tokens that may not come; `breakers`: where a repetition ends; `steps`: what is on, in its order;
-    `surprise`: the most that mirostat lets through now, in bits.
+    `banned`: tokens that may not come; `breakers`: where a repetition ends; `guide`: what form the text must have;
+    `steps`: what is on, in its order; `surprise`: the most that mirostat lets through now, in bits.
     """
 
     job: TextJob
@@ -49,6 +50,7 @@ class Draft:
     random: np.random.Generator
     banned: tuple[int, ...] = ()
     breakers: frozenset[int] = frozenset()
+    guide: Guide | None = None
     steps: tuple[Step, ...] = field(init=False)
     history: History = field(init=False)
     surprise: float = field(init=False)
@@ -214,7 +216,9 @@ def _bias(row: NDArray[np.float64], draft: Draft) -> None:
     for token, change in draft.job.logit_bias:
         if 0 <= token < len(row):
             row[token] += change
-    if draft.banned:
+    if draft.guide is not None:
+        draft.guide.limit(row)  # it alone decides when the text may end
+    elif draft.banned:
         row[list(draft.banned)] = -np.inf
 
 

@@ -111,11 +111,16 @@ class Scheduler:
             self._vacate(entry)
 
     def _turn(self, entry: Entry) -> tuple[int, int, int, int]:
+        if self._patient(entry):
+            return 0, 0, 0, entry.arrival
         mates = sum(other.user == entry.user for other in self.decoding) if entry.user else 0
-        return (0 if self._patient(entry) else 1, entry.priority, mates, entry.arrival)
+        return 1, entry.priority, mates, entry.arrival
 
     def _patient(self, entry: Entry) -> bool:
-        """Whether so many were let by that it is this one's turn, come who may."""
+        """Whether so many were let by that it is this one's turn, come who may.
+
+        Among several it goes by arrival alone: where more urgent texts come than can be served, they too become patient.
+        """
         return entry.passed >= 2 * self.slots
 
     def _admit(self, entry: Entry) -> None:

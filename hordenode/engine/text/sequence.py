@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from hordenode.engine.jobs import TextJob, TextResult, UnsupportedJob
+from hordenode.engine.jobs import TextJob, TextResult, TokenLikelihood, UnsupportedJob
 from hordenode.engine.text.decoding import Detokenizer, StopFilter
 from hordenode.engine.text.formatting import tidy
 
@@ -50,22 +50,28 @@ class Sequence:
         self.limit = window.limit
         self.written = 0
         self.finish_reason: str | None = None
+        self.logprobs: list[TokenLikelihood] = []
         self._prompt = len(window.prompt)
-        self._ends = ends
+        self.ends = ends
+        self.tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer, window.prompt)
         self._stops = StopFilter((*job.stop_sequences, "\n") if job.singleline else job.stop_sequences)
         self._text: list[str] = []
 
-    def append(self, token: int) -> str:
-        """Take the next token; returns the text that is now certain. Sets `finish_reason` at the end."""
+    def append(self, token: int, *, last: bool = False) -> str:
+        """Take the next token; returns the text that is now certain. Sets `finish_reason` at the end.
+
+        `last`: nothing may follow it.
+        """
         text = ""
         self.tokens.append(token)
-        if token in self._ends:
+        if token in self.ends:
             self.finish_reason = "stop"
         else:
             self.written += 1
             text = self._stops.add(self._detokenizer.add(token))
-            self.finish_reason = "stop" if self._stops.stopped else "length" if self.written == self.limit else None
+            stopped = last or self._stops.stopped
+            self.finish_reason = "stop" if stopped else "length" if self.written == self.limit else None
         if self.finish_reason is not None:
             text += self._stops.rest()
         self._text.append(text)
@@ -75,4 +81,4 @@ class Sequence:
         """What was written, once finished."""
         reason = self.finish_reason or "length"
         text = tidy("".join(self._text), self.job)
-        return TextResult(self.job.id, text, self._prompt, self.written, reason, self.job.seed)
+        return TextResult(self.job.id, text, self._prompt, self.written, reason, self.job.seed, tuple(self.logprobs))

@@ -77,6 +77,15 @@ class Linear:
     bias: Weight | None
 
 
+def joined(*parts: Linear) -> Linear:
+    """Linear maps of the same input as one, their outputs side by side."""
+    weight = np.concatenate([part.weight for part in parts])
+    if all(part.bias is None for part in parts):
+        return Linear(weight, None)
+    rows = [np.zeros(len(part.weight), np.float32) if part.bias is None else part.bias for part in parts]
+    return Linear(weight, np.concatenate(rows))
+
+
 class Checkpoint:
     """The weights that a decoder's graph is made of, checked for their shapes. Raises LibraryError."""
 

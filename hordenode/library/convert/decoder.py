@@ -1,7 +1,9 @@
 """Writes a decoder as the graph that ONNX Runtime GenAI's builder would write.
 
 Attention is com.microsoft's GroupQueryAttention with the rotation inside, so that past and present may be one buffer;
-it takes its lengths from the attention mask, and there are no `position_ids`.
+it takes its lengths from the attention mask, and there are no `position_ids`. Maps of the same state are one matrix: a
+multiplication less is a start and end of all threads less (measured: 121 instead of 211 of them make a step of one
+text 15 to 30 % faster).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from hordenode.library.convert.architecture import Architecture
-from hordenode.library.convert.checkpoint import Checkpoint, Linear
+from hordenode.library.convert.checkpoint import Checkpoint, Linear, joined
 from hordenode.library.convert.precision import BLOCK, Precision, quantised
 from hordenode.library.convert.rotation import tables
 from hordenode.library.convert.writer import MICROSOFT, GraphWriter
@@ -91,12 +93,7 @@ class DecoderWriter:
 
     def _attention(self, layer: int, state: str, lengths: list[str]) -> str:
         shape, graph, name = self._shape, self._graph, f"layers.{layer}.self_attn"
-        query, key, value = (
-            self._linear(f"{name}.{part}_proj", state, self._weights.linear(layer, part)) for part in "qkv"
-        )
-        if shape.head_norms:
-            query = self._head_norm(f"{name}.q_norm", query, shape.heads)
-            key = self._head_norm(f"{name}.k_norm", key, shape.key_value_heads)
+        query, key, value = self._heads(layer, name, state)
         kinds = ("key", "value")
         window = {"local_window_size": shape.windows[layer]} if shape.windows[layer] else {}
         cap = {"softcap": shape.attention_cap} if shape.attention_cap else {}
@@ -117,6 +114,16 @@ class DecoderWriter:
         )
         return self._linear(f"{name}.o_proj", mixed, self._weights.linear(layer, "o"))
 
+    def _heads(self, layer: int, name: str, state: str) -> tuple[str, str, str]:
+        """Query, key and value; by one multiplication where nothing comes between, as the operator takes them packed."""
+        parts = {part: self._weights.linear(layer, part) for part in "qkv"}
+        if not self._shape.head_norms:
+            return self._linear(f"{name}.qkv_proj", state, joined(*parts.values())), "", ""
+        query, key, value = (self._linear(f"{name}.{part}_proj", state, linear) for part, linear in parts.items())
+        query = self._head_norm(f"{name}.q_norm", query, self._shape.heads)
+        key = self._head_norm(f"{name}.k_norm", key, self._shape.key_value_heads)
+        return query, key, value
+
     def _rotation(self, layer: int) -> list[str]:
         """Tables [context, width / 2], shared by the layers that turn alike."""
         rotations = self._shape.rotations
@@ -126,12 +133,15 @@ class DecoderWriter:
 
     def _feed_forward(self, layer: int, state: str) -> str:
         shape, graph, name = self._shape, self._graph, f"layers.{layer}.mlp"
-        up = self._linear(f"{name}.up_proj", state, self._weights.linear(layer, "up"))
+        up = self._weights.linear(layer, "up")
         if shape.plain:
-            inner = self._activate(f"{name}.act", up)
+            inner = self._activate(f"{name}.act", self._linear(f"{name}.up_proj", state, up))
         else:
-            gate = self._linear(f"{name}.gate_proj", state, self._weights.linear(layer, "gate"))
-            inner = graph.add("Mul", [self._activate(f"{name}.act", gate), up], f"{name}.inner")
+            both = joined(self._weights.linear(layer, "gate"), up)
+            wide = self._linear(f"{name}.gate_up_proj", state, both)
+            gate, risen = f"{name}.gate_proj", f"{name}.up_proj"
+            graph.add("Split", [wide], gate, risen, axis=-1, num_outputs=2)
+            inner = graph.add("Mul", [self._activate(f"{name}.act", gate), risen], f"{name}.inner")
         return self._linear(f"{name}.down_proj", inner, self._weights.linear(layer, "down"))
 
     def _activate(self, name: str, state: str) -> str:

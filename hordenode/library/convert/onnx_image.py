@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx.external_data_helper import uses_external_data
 
 from hordenode.library.convert.graph_names import module_weights
+from hordenode.library.convert.upsampling import MARK
 from hordenode.library.convert.writer import DATA, LARGE, MODEL
 from hordenode.library.errors import LibraryError
 
@@ -39,10 +41,12 @@ def _normalise(file: Path) -> int:
             _move_out(model, file)
     except Exception as error:  # protobuf's errors have no base class that onnx promises
         raise LibraryError(f"{file}: is damaged or no ONNX file ({error}). Fetch it again.") from error
-    names = {
-        found.module: {"initializer": found.initializer, "transposed": found.transposed}
-        for found in module_weights(model.graph)
-    }
+    names: dict[str, dict[str, Any]] = {}
+    for found in module_weights(model.graph):
+        if MARK in found.initializer:  # one of several that were made of the module's own
+            names.setdefault(found.module, {"phases": []})["phases"].append(found.initializer)
+        else:
+            names[found.module] = {"initializer": found.initializer, "transposed": found.transposed}
     (file.parent / NAMES).write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
     return len(names)
 

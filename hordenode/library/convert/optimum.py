@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from hordenode.library.convert.checkpoint import Weight
 from hordenode.library.convert.graph_names import module_weights
+from hordenode.library.convert.stored import stored_value
 from hordenode.library.errors import LibraryError
 
 
@@ -33,8 +33,8 @@ class OptimumTensors:
     def read(self, name: str) -> Weight:
         tensor, transposed = self._tensors[name]
         try:
-            value = numpy_helper.to_array(tensor, str(self.where.parent)).astype(np.float32)
-        except (OSError, ValueError, onnx.checker.ValidationError) as error:
+            value = stored_value(tensor, self.where.parent).astype(np.float32)
+        except (OSError, ValueError) as error:
             raise LibraryError(
                 f"{self.where}: the weight '{name}' cannot be read ({error}). Fetch it again."
             ) from error

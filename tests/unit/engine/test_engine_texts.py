@@ -12,6 +12,7 @@ from hordenode.catalog import Catalog, TextModel
 from hordenode.config import EngineSettings
 from hordenode.engine.engine import Engine
 from hordenode.engine.jobs import EngineError, JobCancelled, Progress, TextJob, TextResult, UnknownModel
+from hordenode.engine.onnx_backend import OnnxBackend
 from tests.support.aio import run
 
 TINY = Path(__file__).parents[2] / "numeric" / "goldens" / "text"
@@ -99,3 +100,13 @@ def test_closing_ends_what_is_being_written() -> None:
             await job
 
     run(story())
+
+
+def test_keys_and_values_count_and_short_memory_means_fewer_texts_at_once() -> None:
+    """64 texts of 512 tokens take 16 MB, 16 take 4: beside 1 MB of weights 6 MB hold 16."""
+    catalog = Catalog(text={"tiny": TextModel(name="tiny", path=TINY, context=512, max_batch=64)})
+    backend = OnnxBackend(catalog, EngineSettings(threads=1, providers=("cpu",), memory_mb=6))
+    made = backend.run(JOB, lambda progress: None)
+    assert isinstance(made, TextResult)
+    assert backend.texts.load(JOB).batch.scheduler.slots == 16
+    backend.close()

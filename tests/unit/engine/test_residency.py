@@ -73,3 +73,15 @@ def test_a_control_group_counts_where_it_is_tighter(tmp_path: Path) -> None:
     assert available_mb(meminfo, tmp_path) == 2000
     assert available_mb(tmp_path / "none", tmp_path) is None
     give_back()
+
+
+def test_the_room_for_a_new_model() -> None:
+    """Pinned models keep theirs; the others give it up."""
+    assert Residency[str](0, unknown).room_mb() is None
+    held: Residency[str] = Residency(100, lambda: 45)
+    held.get("pinned", 30, str, pinned=True)
+    held.get("loose", 20, str)
+    assert held.room_mb() == 65
+    held.get("more", 25, str)
+    assert held.room_mb() == 70
+    assert (held.find("loose"), held.find("other")) == ("", None)

@@ -21,6 +21,8 @@ _Epsilon = Callable[[Precise, float], Precise]
 
 # The settings that k-diffusion's users know.
 FIRST_STRIDE, RELATIVE, ABSOLUTE, SAFETY = 0.05, 0.05, 0.0078, 0.81
+# A prompt on which the error never settles must not hold a worker for ever: after so many tries, the rest in even strides.
+MOST_TRIES, LAST_STRIDES = 64, 16
 
 
 def dpm_fast(denoise: Denoise, x: Latent, sigmas: Levels, noise: Noise, progress: StepDone) -> Latent:
@@ -43,26 +45,37 @@ def dpm_fast(denoise: Denoise, x: Latent, sigmas: Levels, noise: Noise, progress
 def dpm_adaptive(denoise: Denoise, x: Latent, sigmas: Levels, noise: Noise, progress: StepDone) -> Latent:
     """DPM-Solver-23: the second order inside the third tells the error, the error the next stride (appendix C).
 
-    How many steps it takes is not known before: progress is the part of λ that is behind.
+    How many steps it takes is not known before: progress is the part of λ that is behind. At most
+    3 · (MOST_TRIES + LAST_STRIDES) looks.
     """
     if len(sigmas) == 2:
         return _one_look(denoise, x, sigmas, progress)
     epsilon = _epsilon(denoise)
     start, end, total = -log(sigmas[0]), -log(sigmas[-2]), len(sigmas) - 1
-    t, stride = start, FIRST_STRIDE
+    t, stride, tries = start, FIRST_STRIDE, 0
     y = before = x.astype(np.float64)
     while t < end - 1e-5:
+        tries += 1
+        patient = tries <= MOST_TRIES
+        if tries == MOST_TRIES + 1:
+            stride = (end - t) / LAST_STRIDES
         after = min(end, t + stride)
         low, high = _second_in_third(epsilon, y, t, after)
-        delta = np.maximum(ABSOLUTE, RELATIVE * np.maximum(np.abs(low), np.abs(before)))
-        error = float(np.sqrt(np.mean(np.square((low - high) / delta))))
-        factor = 1 + atan((1 / (error + 1e-8)) ** (1 / 3) - 1)
-        stride *= factor
-        if factor >= SAFETY:
+        factor = _growth(low, high, before)
+        if patient:
+            stride *= factor
+        if factor >= SAFETY or not patient:
             y, before, t = high, low, after
         progress(int(total * (t - start) / (end - start)))
     progress(total)
     return y.astype(np.float32)
+
+
+def _growth(low: Precise, high: Precise, before: Precise) -> float:
+    """By how much the next stride may be longer, or must be shorter, for this difference of the two orders."""
+    delta = np.maximum(ABSOLUTE, RELATIVE * np.maximum(np.abs(low), np.abs(before)))
+    error = float(np.sqrt(np.mean(np.square((low - high) / delta))))
+    return 1 + atan((1 / (error + 1e-8)) ** (1 / 3) - 1)
 
 
 def _one_look(denoise: Denoise, x: Latent, sigmas: Levels, progress: StepDone) -> Latent:

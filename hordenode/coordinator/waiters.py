@@ -1,0 +1,108 @@
+"""Workers that wait for a job: each new job wakes the one that waits longest of those that can do it.
+
+Waking all of them would make a thousand waiting workers cost a thousand pops per request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from hordenode.coordinator.line import Line
+from hordenode.coordinator.verdicts import Judge, Verdicts
+from hordenode.domain.entities import Kind, WaitingPrompt
+from hordenode.domain.needs import Needs
+
+
+@dataclass(slots=True)
+class Summons:
+    """A request that somebody should pop, and the numbers of those who were woken for it."""
+
+    wp: WaitingPrompt
+    told: set[int] = field(default_factory=set)
+
+
+class Waiter:
+    """One waiting pop. `judge` is what its worker offers; unknown until its first look, it is woken for anything."""
+
+    def __init__(self) -> None:
+        self.judge: Judge | None = None
+        self.summons: list[Summons] = []
+        self.heard = asyncio.Event()
+
+    def take(self) -> list[Summons]:
+        """The summons so far, before a look: what comes later may not have been there to be seen."""
+        taken, self.summons = self.summons, []
+        self.heard.clear()
+        return taken
+
+
+class Waiters:
+    """All waiting pops, those that wait longest first. woken: how many summons there were."""
+
+    def __init__(self, verdicts: Verdicts, line: Line) -> None:
+        self._verdicts = verdicts
+        self._line = line
+        self._waiting: dict[Kind, dict[int, Waiter]] = {kind: {} for kind in Kind}
+        self._numbers = itertools.count()
+        self.woken = 0
+        self._closed = False
+
+    @contextmanager
+    def wait(self, kind: Kind) -> Iterator[Waiter]:
+        """Be woken for jobs until the block ends. What it was woken for and did not take goes to the next one."""
+        number, waiter = next(self._numbers), Waiter()
+        self._waiting[kind][number] = waiter
+        if self._closed:
+            waiter.heard.set()
+        try:
+            yield waiter
+        finally:
+            del self._waiting[kind][number]
+            self.pass_on(waiter.take())
+
+    def summon(self, wp: WaitingPrompt, count: int) -> None:
+        """So many more jobs of a request can be popped: wake as many workers."""
+        if self._waiting[wp.kind]:
+            self._wake(Summons(wp), count)
+
+    def pass_on(self, summons: Iterable[Summons]) -> None:
+        """Wake somebody else for requests that still wait."""
+        for each in summons:
+            if self._line.waiting_of(each.wp.id):
+                self._wake(each, 1)
+
+    def close(self) -> None:
+        """Wake everybody: the node stops."""
+        self._closed = True
+        self.rouse()
+
+    def rouse(self) -> None:
+        """Wake everybody."""
+        for waiting in self._waiting.values():
+            for waiter in waiting.values():
+                waiter.heard.set()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _wake(self, summons: Summons, count: int) -> None:
+        needs = self._verdicts.known(summons.wp.signature_id)
+        for number, waiter in self._waiting[summons.wp.kind].items():
+            if count == 0:
+                return
+            if number in summons.told or not _can(waiter, summons.wp.signature_id, needs):
+                continue
+            summons.told.add(number)
+            waiter.summons.append(summons)
+            self.woken += 1
+            waiter.heard.set()
+            count -= 1
+
+
+def _can(waiter: Waiter, signature: int, needs: Needs | None) -> bool:
+    """Whether it is worth a look, as far as is known."""
+    return waiter.judge is None or needs is None or not waiter.judge.verdict(signature, needs)

@@ -1,0 +1,180 @@
+"""What a node costs beside its bare engine: python -m tests.bench.text_node [--pairs 7] [--texts 2]; prints JSON.
+
+A real node on a real socket with the 135M model; 8 clients, in a process of their own, each ask for one text after
+another and follow the stream of events. In turns with that, 8 loops ask the same engine for the same texts directly.
+Bars: node / bare >= 0.93 in tokens per second; a streamed token arrives within 15 ms of the engine's having made it.
+`--slow`: one more client follows and never reads; the others' figures should stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hordenode import Node, Settings
+from hordenode.config import DataSettings, EngineSettings, ServerSettings
+from hordenode.engine.backends import Outcome
+from hordenode.engine.jobs import Progress
+from tests.bench.text_limits import Notes, job
+from tests.bench.text_model import CONTEXT, make_model
+
+CLIENTS, TOKENS, WORDS = 8, 64, 20
+EVENTS = "/api/node/v1/events"
+BATCHED = {"use_default_badwordsids": True}
+SWITCH_S = 0.0005  # as the command line sets it (ARCHITECTURE 3.15)
+
+Heard = dict[tuple[str, int], float]  # (job, step) -> when
+
+
+def clients(pipe: Connection, url: str, slow: bool) -> None:
+    """The other process: for each number that comes, so many texts per client; when each token was heard."""
+    if slow:
+        sluggard = httpx.Client(timeout=None).stream("GET", url + EVENTS)
+        sluggard.__enter__()
+    while (texts := pipe.recv()) is not None:
+        pipe.send(asyncio.run(_crowd(url, texts)))
+
+
+async def _crowd(url: str, texts: int) -> tuple[float, Heard]:
+    heard: Heard = {}
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(base_url=url, headers={"apikey": "0000000000"}, timeout=300, limits=limits) as http:
+        started = time.monotonic()
+        await asyncio.gather(*(_client(http, number, texts, heard) for number in range(CLIENTS)))
+        return time.monotonic() - started, heard
+
+
+async def _client(http: httpx.AsyncClient, number: int, texts: int, heard: Heard) -> None:
+    for each in range(texts):
+        params = {"max_length": TOKENS, "max_context_length": CONTEXT, "temperature": 0.7, **BATCHED}
+        prompt = job(number * 10 + each, WORDS, TOKENS).prompt
+        body = {"prompt": prompt, "models": ["bench"], "params": params}
+        request = (await http.post("/api/v2/generate/text/async", json=body)).raise_for_status().json()["id"]
+        await _follow(http, request, heard)
+        status = (await http.get(f"/api/v2/generate/text/status/{request}")).json()
+        assert status["done"] and status["generations"], status
+
+
+async def _follow(http: httpx.AsyncClient, request: str, heard: Heard) -> None:
+    """Until the request is done; a text that a snapshot found already done is not streamed."""
+    async with http.stream("GET", EVENTS, params={"request": request}) as answer:
+        name = ""
+        async for line in answer.aiter_lines():
+            kind, _, rest = line.partition(": ")
+            if kind == "event":
+                name = rest
+            elif kind == "data" and name == "job_progress":
+                told = json.loads(rest)
+                heard[told["id"], told["step"]] = time.monotonic()
+            elif kind == "data" and (name == "request_done" or (name == "snapshot" and _is_over(json.loads(rest)))):
+                return
+
+
+def _is_over(snapshot: dict[str, Any]) -> bool:
+    return all(one["done"] for one in snapshot["requests"])
+
+
+async def bare(engine: Any, texts: int) -> float:
+    """Seconds of the same texts without a node around the engine."""
+
+    async def loop(number: int) -> None:
+        for each in range(texts):
+            ask = job(number * 10 + each, WORDS, TOKENS, temperature=0.7, **BATCHED)
+            await engine.generate(dataclasses.replace(ask, id=f"bare {number} {each}"), lambda progress: None)
+
+    started = time.monotonic()
+    await asyncio.gather(*(loop(number) for number in range(CLIENTS)))
+    return time.monotonic() - started
+
+
+def listen(engine: Any) -> Heard:
+    """When the engine's thread made each token."""
+    made: Heard = {}
+    deliver = engine._deliver
+
+    def noted(outcome: Outcome) -> None:
+        if isinstance(outcome, Progress) and outcome.step:
+            made[outcome.id, outcome.step] = time.monotonic()
+        deliver(outcome)
+
+    engine._deliver = noted
+    return made
+
+
+async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    settings = Settings(
+        server=ServerSettings(port=0),
+        data=DataSettings(dir=str(folder / "data")),
+        engine=EngineSettings(threads=options.threads, providers=("cpu",)),
+    )
+    notes, ready = Notes(), asyncio.Event()
+    delays: list[float] = []
+    firsts: list[float] = []
+    async with Node(settings) as node:
+        serving = asyncio.create_task(node.serve(lambda url: ready.set()))
+        await ready.wait()
+        engine = node._engine
+        made = listen(engine)
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=clients, args=(theirs, node.url, options.slow), daemon=True)
+        process.start()
+        await bare(engine, 1)
+        for _ in range(options.pairs):
+            direct = await bare(engine, options.texts)
+            made.clear()
+            ours.send(options.texts)
+            through, heard = await asyncio.to_thread(ours.recv)
+            tokens = CLIENTS * options.texts * TOKENS
+            notes.note("tokens/s of the bare engine", tokens / direct)
+            notes.note("tokens/s through the node", tokens / through)
+            notes.note("node / bare", direct / through)
+            late = {key: at - made[key] for key, at in heard.items() if key in made}
+            delays += late.values()
+            firsts += [min((step, delay) for (one, step), delay in late.items() if one == name)[1] for name, _ in late]
+        ours.send(None)
+        process.join()
+        node.stop()
+        await serving
+    spread = {
+        name: _milliseconds(values) for name, values in (("any token", delays), ("first heard", firsts)) if values
+    }
+    return {**notes.medians(), "ms from made to heard [median, p90, p99]": spread}
+
+
+def _milliseconds(values: list[float]) -> list[float]:
+    cuts = statistics.quantiles(values, n=100)
+    return [round(1000 * cuts[at], 2) for at in (49, 89, 98)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--texts", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--slow", action="store_true")
+    options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_S)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_model(folder / "model")
+        (folder / "data").mkdir()
+        entry = f'[text."bench"]\npath = "{folder / "model"}"\ncontext = {CONTEXT}\nmax_batch = {CLIENTS}\n'
+        (folder / "data" / "models.toml").write_text(entry, encoding="utf-8")
+        print(json.dumps(asyncio.run(measure(folder, options)), indent=1))
+
+
+if __name__ == "__main__":
+    main()
