@@ -165,6 +165,17 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution(WorkerSettings):
+    """[[worker]] with `horde`: the engine serves another horde too, after this node's own."""
+
+    horde: str = option("", "URL of the other horde.")
+    key: str = option("", "API key of a registered user there.")
+    key_file: str = option("", "A file that holds the key, instead of `key`.")
+    hours: str = option("", "Local time of day in which to serve it, as in 22:00-06:00; empty means always.")
+    daily_jobs: int = option(0, "Most jobs to take from it in a day; 0 means no limit.")
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownSettings:
     """[shutdown]"""
 
@@ -201,7 +212,7 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All sections. Components receive only theirs."""
+    """All sections. Components receive only theirs. `contributions`: the [[worker]] entries that name a horde."""
 
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
@@ -216,6 +227,7 @@ class Settings:
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     retention: RetentionSettings = RetentionSettings()
+    contributions: tuple[Contribution, ...] = ()
 
     @property
     def data_dir(self) -> Path:
@@ -238,8 +250,10 @@ def load_settings(
 ) -> Loaded:
     """Read file, variables and flags (`section.name` to value; None means not given). Raises ConfigError."""
     given: dict[str, tuple[object, str]] = {}
+    entries: list[dict[str, object]] = []
     if config is not None:
-        given.update({key: (value, f"file {config}") for key, value in _read_file(config).items()})
+        flat, entries = _read_file(config)
+        given.update({key: (value, f"file {config}") for key, value in flat.items()})
     given.update(_read_variables(env))
     given.update({key: (value, "flag") for key, value in (flags or {}).items() if value is not None})
     sections: dict[str, Any] = {}
@@ -253,18 +267,31 @@ def load_settings(
             if key in given:
                 values[f.name] = _convert(key, given[key][0], hints[f.name], f.metadata["choices"], given[key][1])
         sections[section] = kind(**values)
-    return Loaded(Settings(**sections), sources)
+    contributions = tuple(_contribution(entry, n, f"file {config}") for n, entry in enumerate(entries, 1))
+    return Loaded(Settings(**sections, contributions=contributions), sources)
+
+
+def _contribution(entry: dict[str, object], number: int, source: str) -> Contribution:
+    """A [[worker]] entry that names a horde."""
+    hints = get_type_hints(Contribution)
+    known = [f.name for f in fields(Contribution)]
+    values: dict[str, Any] = {}
+    for name, value in entry.items():
+        _check_known(name, f"{source}, [[worker]] number {number}", known)
+        values[name] = _convert(f"worker.{name}", value, hints[name], (), f"{source}, [[worker]] number {number}")
+    return Contribution(**values)
 
 
 def _sections() -> dict[str, type[Any]]:
-    return {name: kind for name, kind in get_type_hints(Settings).items() if name != "data_dir"}
+    return {name: kind for name, kind in get_type_hints(Settings).items() if name != "contributions"}
 
 
 def _known() -> list[str]:
     return [f"{section}.{f.name}" for section, kind in _sections().items() for f in fields(kind)]
 
 
-def _read_file(path: Path) -> dict[str, object]:
+def _read_file(path: Path) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """`section.name` to value, and the [[worker]] entries that name a horde; one without is this node's own worker."""
     try:
         with path.open("rb") as file:
             document = tomllib.load(file)
@@ -273,17 +300,23 @@ def _read_file(path: Path) -> dict[str, object]:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"The configuration file {path} cannot be read: {error}") from error
     flat: dict[str, object] = {}
+    workers = document.get("worker", {})
+    entries = [entry for entry in workers if entry.get("horde")] if isinstance(workers, list) else []
+    if isinstance(workers, list):
+        own = [entry for entry in workers if not entry.get("horde")]
+        if len(own) > 1:
+            raise ConfigError(f"{path}: only one [[worker]] can be without `horde`: it is this node's own.")
+        document["worker"] = own[0] if own else {}
     for section, members in document.items():
         if not isinstance(members, dict):
             raise ConfigError(f"{path}: '{section}' must be a section, as in [{section}].")
         flat.update({f"{section}.{name}": value for name, value in members.items()})
     for key in flat:
-        _check_known(key, str(path))
-    return flat
+        _check_known(key, str(path), _known())
+    return flat, entries
 
 
-def _check_known(key: str, where: str) -> None:
-    known = _known()
+def _check_known(key: str, where: str, known: list[str]) -> None:
     if key not in known:
         near = difflib.get_close_matches(key, known, 1, 0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""

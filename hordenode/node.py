@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +28,7 @@ from hordenode.coordinator.local import LocalHorde
 from hordenode.coordinator.monthly import pay_monthly
 from hordenode.coordinator.trust import trust_proven
 from hordenode.coordinator.webhooks import WebhookSender
+from hordenode.crew import LOCAL_PRIORITY, Contributed, Crew, make_workers
 from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
 from hordenode.engine.engine import Engine
@@ -42,16 +42,11 @@ from hordenode.store.errors import StoreError
 from hordenode.store.lock import DataDirLock, NodeInfo
 from hordenode.store.retention import checkpoint
 from hordenode.version import AGENT, __version__
-from hordenode.worker.alchemy import AlchemyWorker
-from hordenode.worker.image import ImageWorker
-from hordenode.worker.offers import alchemy_offer, image_offer, text_offer
 from hordenode.worker.results import encode_preview
-from hordenode.worker.text import TextWorker
-from hordenode.worker.worker import Wiring, Worker
+from hordenode.worker.worker import Wiring
 
 log = logging.getLogger("hordenode.node")
 
-LOCAL_PRIORITY = 0
 FIRST_POP_S = 10
 
 
@@ -66,7 +61,7 @@ class Node:
         self._lock = DataDirLock(self.data_dir)
         self._supervisor = Supervisor(self._service_died)
         self._server: HttpServer | None = None
-        self._workers: list[Worker[Any, Any]] = []
+        self._crew = Crew()
         self._told_to_stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._db: Database | None = None
@@ -229,56 +224,32 @@ class Node:
         ]
 
     async def _start_engine(self) -> None:
-        self._engine = Engine(self.catalog, self.settings.engine)
-        await self._engine.start()
-        if self.settings.worker.enabled:
-            self._workers = self._make_workers(self._engine)
+        engine = self._engine = Engine(self.catalog, self.settings.engine)
+        await engine.start()
+        own, seed = self.settings.worker, self.coordinator.ids.seed
+        if own.enabled:
+            wiring = Wiring(
+                self.local,
+                engine,
+                seed,
+                self._progress,
+                priority=LOCAL_PRIORITY,
+                metadata=own.metadata,
+                preview_every=own.preview_every,
+            )
+            self._crew.local = make_workers(wiring, engine, own)
+        entries = [entry for entry in self.settings.contributions if entry.enabled]
+        self._crew.others = [Contributed(entry, engine, seed, self.data_dir) for entry in entries]
         with self.bus.subscribe(WorkerSeen) as seen:
-            for worker in self._workers:
+            for worker in self._crew:
                 self._supervisor.service(f"worker {worker.name}", worker.run())
-            for _ in self._workers:  # the first request is not told that nobody is there
+            for _ in self._crew.local:  # the first request is not told that nobody is there
                 await asyncio.wait_for(seen.next(), FIRST_POP_S)
 
-    def _make_workers(self, engine: Engine) -> list[Worker[Any, Any]]:
-        """One worker per kind that the engine can serve."""
-        settings = self.settings.worker
-        wiring = Wiring(
-            self.local,
-            engine,
-            self.coordinator.ids.seed,
-            self._progress,
-            priority=LOCAL_PRIORITY,
-            metadata=settings.metadata,
-            preview_every=settings.preview_every,
-        )
-        name = settings.name or socket.gethostname() or "hordenode"
-        found: list[Worker[Any, Any]] = []
-        image = image_offer(engine.models(), settings, f"{name} images", AGENT)
-        text = text_offer(engine.models(), settings, f"{name} texts", AGENT)
-        forms = alchemy_offer(engine.models(), settings, f"{name} alchemy", AGENT)
-        if image is not None:
-            found.append(ImageWorker(wiring, image))
-        if text is not None:
-            found.append(TextWorker(wiring, text))
-        if forms is not None:
-            found.append(AlchemyWorker(wiring, forms))
-        return found
-
     async def _drain_workers(self) -> None:
-        """Workers finish what they hold within the grace time, then give it up."""
         self._supervisor.expect_ends()
-        for worker in self._workers:
-            worker.stop()
-        tasks = [task for worker in self._workers if (task := self._supervisor.task(f"worker {worker.name}"))]
-        if not tasks:
-            return
-        hurry: asyncio.Future[Any] = asyncio.ensure_future(self._hurry.wait())
-        finished: asyncio.Future[Any] = asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.wait({hurry, finished}, timeout=self.settings.shutdown.grace, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        for worker in self._workers:
-            worker.abandon()
-        finished.cancel()
+        tasks = [task for worker in self._crew if (task := self._supervisor.task(f"worker {worker.name}"))]
+        await self._crew.drain(tasks, self._hurry, self.settings.shutdown.grace)
 
     def _progress(self, progress: Progress) -> None:
         preview = encode_preview(progress.preview) if progress.preview is not None else b""
@@ -286,8 +257,7 @@ class Node:
         watch.report(co, progress.id, progress.step, progress.steps, text=progress.text, preview=preview, here=True)
 
     def _stop_job(self, job_id: str) -> None:
-        for worker in self._workers:
-            worker.stop_job(job_id)
+        self._crew.stop_job(job_id)
 
     def _store_lost(self) -> None:
         self._service_died("store")

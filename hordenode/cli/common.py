@@ -95,10 +95,13 @@ def explain(error: Exception) -> Failure | None:
     from hordenode.server import PortInUse
     from hordenode.store.errors import StoreError
     from hordenode.store.lock import DataDirInUse
+    from hordenode.worker.worker import WorkerRefused
 
     if isinstance(error, HordeError):
         code = f" ({error.rc})" if error.rc else ""
         return Failure(f"the horde refused: {error.message}{code}", REFUSED)
+    if isinstance(error, WorkerRefused):
+        return Failure(f"the horde does not take this worker: {error}", REFUSED)
     if isinstance(error, Unreachable):
         return Failure(str(error), UNREACHABLE)
     known = (

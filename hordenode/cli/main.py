@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "user": ("hordenode.cli.user", "user", "Accounts of this horde."),
     "key": ("hordenode.cli.key", "key", "API keys of an account."),
     "invite": ("hordenode.cli.key", "invite", "Make an invitation code for somebody to register with."),
+    "worker": ("hordenode.cli.worker", "worker", "Work for a horde on another machine."),
     "models": ("hordenode.cli.models", "models", "Models that this node can run."),
     "config": ("hordenode.cli.config", "config", "Show the options, or write a file with them."),
     "bench": ("hordenode.cli.bench", "bench", "Measure this machine: round trips, steps and tokens a second."),

@@ -133,6 +133,11 @@ class Engine:
                 self._orders.append(prepared)
                 self._wake.notify_all()
 
+    def pending(self, priority: int) -> int:
+        """How many jobs that go before those of this priority are not finished."""
+        with self._wake:
+            return sum(ticket.job.priority < priority for ticket in self._tickets.values())
+
     def cancel(self, job_id: str) -> bool:
         """Stop a job within a step; False when there is none of this id. Its `generate` raises JobCancelled."""
         with self._wake:

@@ -39,12 +39,21 @@ class WorkerRefused(Exception):
     """The horde does not take this worker, and will not without its owner doing something; the text says what."""
 
 
+async def _always() -> None:
+    """Any pop is allowed."""
+
+
+def _nothing(jobs: int) -> None:
+    """Nobody counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """What every worker is given. `priority`: the engine serves lower numbers first.
 
     `seed` gives a fresh 32-bit number; `pause` waits some seconds; `progress` hears of each step, and sees a preview
-    every `preview_every` steps (0 = never). `metadata`: whether pictures say how they were made.
+    every `preview_every` steps (0 = never). `metadata`: whether pictures say how they were made. `permit` returns when
+    a pop is allowed, and `popped` hears how many jobs came.
     """
 
     horde: HordeClient
@@ -55,6 +64,8 @@ class Wiring:
     priority: int = 0
     metadata: bool = True
     preview_every: int = 0
+    permit: Callable[[], Awaitable[None]] = _always
+    popped: Callable[[int], None] = _nothing
 
 
 class Popped(Protocol):
@@ -169,6 +180,9 @@ class Worker(ABC, Generic[J, M]):
         self._changed.set()
 
     async def _pop(self) -> None:
+        await self._wiring.permit()
+        if self._stopping:
+            return
         try:
             job = await self._ask(POP_WAIT_S)
         except (HordeError, OSError) as error:
@@ -178,6 +192,7 @@ class Worker(ABC, Generic[J, M]):
         self._idle = job.id is None
         self._show(job.messages)
         if job.id is not None:
+            self._wiring.popped(len(job.ids))
             self._held |= set(job.ids)
             self._unmade += 1
             self._start(self._jobs, self._serve(job))
