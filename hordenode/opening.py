@@ -90,6 +90,7 @@ def make_rules(settings: Settings) -> Rules:
     """What the owner decides about the coordinator."""
     return Rules(
         fair=settings.queue.order == "fair",
+        documents=settings.data_dir / "documents",
         anonymous=settings.server.anonymous,
         registration=settings.server.registration,
         refused_words=settings.horde.refused_words,
@@ -103,7 +104,6 @@ def make_rules(settings: Settings) -> Rules:
         ledger_days=settings.retention.ledger_days,
         idle_days=settings.retention.idle_days,
         metrics_allow=Networks(settings.metrics.allow),
-        documents=settings.data_dir / "documents",
     )
 
 

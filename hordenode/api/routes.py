@@ -105,8 +105,8 @@ from hordenode.protocol.workers import (
 V2 = "/api/v2"
 NODE = "/api/node/v1"  # what v2 cannot carry (ARCHITECTURE 3.14)
 KEY = Auth.KEY
-WORKER_ADDRESS = f"{V2}/operations/block_worker_ipaddr/{{worker_id}}"
 IMAGE, TEXT = Kind.IMAGE, Kind.TEXT
+WORKER_ADDRESS = f"{V2}/operations/block_worker_ipaddr/{{worker_id}}"
 ACCEPTED = (RequestAccepted, DryRunAnswer)
 
 ROUTES: tuple[Route | RawRoute, ...] = (
@@ -212,13 +212,13 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("GET", "/api/openapi.json", description.openapi_json),
     Route("GET", "/api/swagger.json", description.swagger_json),
     Route("GET", "/.well-known/serviceinfo", status.serviceinfo),
-    RawRoute("GET", "/terms", house.page("terms")),
-    RawRoute("GET", "/privacy", house.page("privacy")),
     RawRoute("GET", f"{NODE}/events", events.stream),
     Route("POST", f"{NODE}/jobs/{{id}}/progress", events.report, body=JobReport, auth=KEY, answers=(SimpleAnswer,)),
     RawRoute("GET", "/metrics", metrics.scrape),
     RawRoute("GET", "/register", register.show),
     RawRoute("POST", "/register", register.submit),
+    RawRoute("GET", "/terms", house.page("terms")),
+    RawRoute("GET", "/privacy", house.page("privacy")),
     RawRoute("PUT", "/blobs/{bucket}/{key}", blobs.upload),
     RawRoute("GET", "/blobs/{bucket}/{key}", blobs.download),
     RawRoute("HEAD", "/blobs/{bucket}/{key}", blobs.download),

@@ -73,7 +73,6 @@ class Rules:
     kudos: bool = True
     upfront: bool = False
     max_upload: int = 20 * 2**20
-    documents: Path | None = None  # where the owner's own texts are
     backlog: int = 4000
     max_running: int = 0
     ledger_days: int = 0
@@ -88,6 +87,8 @@ class Rules:
         """Raises HordeError(rc) for a text with a word that the owner does not want."""
         if words.refused(text, self.refused_words):
             raise HordeError(rc)
+
+    documents: Path | None = None  # where the owner's own texts are
 
 
 class Turns:
@@ -138,8 +139,8 @@ class Coordinator:
     text_sizes: dict[str, float]
     rules: Rules = field(default_factory=Rules)
     guard: Guard = field(default_factory=Guard)
-    house: House = field(default_factory=House)
     metrics: Metrics = field(default_factory=Metrics)
+    house: House = field(default_factory=House)
     presence: Presence = field(default_factory=Presence)
     line: Line = field(default_factory=Line)
     verdicts: Verdicts = field(default_factory=Verdicts)
@@ -212,7 +213,7 @@ class Coordinator:
         return caller.proxy[1]
 
     def check_open(self) -> None:
-        """Refuses new requests while the node stops, while more waits for the disk than it takes soon, in maintenance."""
+        """Refuses new requests while the node stops, is overloaded, or the horde is in maintenance."""
         if self.stopping:
             raise PlainError(503, "This node is shutting down. Try again in a moment.", retry_after=5)
         if self.db.waiting > self.rules.backlog:

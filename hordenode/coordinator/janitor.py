@@ -80,14 +80,6 @@ async def save_presence(co: Coordinator) -> None:
         present.uptime_ms -= seconds * 1000
 
 
-async def notice_changes(co: Coordinator) -> bool:
-    """Read again what is kept in memory of the store when another program, such as the command line, wrote to it."""
-    if not await co.db.changed_outside():
-        return False
-    await house.refresh(co)
-    return True
-
-
 async def save_activity(co: Coordinator) -> None:
     """Store when users and keys were last seen."""
     seen, used = co.activity.take()
@@ -99,6 +91,14 @@ async def save_activity(co: Coordinator) -> None:
         keys.save_used(tx, used)
 
     await co.db.write(save)
+
+
+async def notice_changes(co: Coordinator) -> bool:
+    """Read again what is kept in memory of the store when another program, such as the command line, wrote to it."""
+    if not await co.db.changed_outside():
+        return False
+    await house.refresh(co)
+    return True
 
 
 async def give_back(co: Coordinator) -> int:

@@ -29,9 +29,9 @@ from hordenode.protocol.text import TextRequest, TextStatus
 from hordenode.store import holds, jobs, ledger, queue, requests, sharedkeys, users, workers
 from hordenode.store.tx import Tx
 
+PROXIED_LENGTH = 255
 S = TypeVar("S", ImageSpec, TextSpec)
 
-PROXIED_LENGTH = 255
 NOBODY = "No worker can serve this request now. It waits until one can, or expires."
 
 
@@ -56,8 +56,7 @@ async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> Req
     """POST /generate/text/async. Raises what contract 3.1 lists, in its order."""
     body, applied = await styling.style_text(co, body)
     check_start(co, body.webhook or None)
-    spec = _with_webhook(intake.text_spec(body), caller, body.webhook or None)
-    ask = _ask(Kind.TEXT, spec, body, applied)
+    ask = _ask(Kind.TEXT, _with_webhook(intake.text_spec(body), caller, body.webhook or None), body, applied)
     ask = replace(ask, extra_images=len(body.extra_source_images))
     if co.filters:
         ask = await _screened(co, caller, ask, replacement=True)

@@ -135,8 +135,8 @@ class TextSpec:
     max_context_length: int = 2048
     softprompt: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
-    webhook: WebhookTarget | None = None
     extension: dict[str, Any] = field(default_factory=dict)
+    webhook: WebhookTarget | None = None
 
     @property
     def things(self) -> int:

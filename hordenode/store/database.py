@@ -193,8 +193,8 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._closed = False
-        self._version = int(writer.raw.execute(DATA_VERSION.sql).fetchone()[0])
         self._guard = guard
+        self._version = int(writer.raw.execute(DATA_VERSION.sql).fetchone()[0])
         self._queue = _Queue(Writer(writer.raw, writer.hop, guard.check), publish, metrics)
 
     @property

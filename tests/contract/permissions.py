@@ -118,12 +118,22 @@ async def prompt_filter(people: People) -> dict[str, Any]:
     return {"filter_id": (await people.ok("moderator", "PUT", "/filters", FILTER))["id"]}
 
 
+async def address_timeout(people: People) -> dict[str, Any]:
+    await people.ok("moderator", "POST", "/operations/ipaddr", {"ipaddr": "192.0.2.1", "hours": 1})
+    return {}
+
+
+async def blocked_worker(people: People) -> dict[str, Any]:
+    worker_id = people.cast.things["worker_id"]
+    await people.ok("moderator", "PUT", f"/operations/block_worker_ipaddr/{worker_id}", {"days": 1})
+    return {}
+
+
 IMAGE_STYLE = {"name": "a style", "models": ["model one"], "prompt": "{p}{np}"}
 TEXT_STYLE = {"name": "a text style", "models": ["model one"], "prompt": "{p}"}
 EXAMPLE = {"url": "https://example.com/a.webp", "primary": True}
 NUMBERS = itertools.count()
 FILTER = {"regex": "cat", "filter_type": 10}
-ADDRESS = {"ipaddr": "10.0.0.1"}
 ANYBODY = "200 200 200 200 200 200 200 200 200"
 #                                                 none anon regi trus mode admi shar dele flag
 ROWS = [
@@ -201,6 +211,23 @@ ROWS = [
     Row("POST /workers/messages",                "400  403  403  403  200  200  401  403  403", {"message": "to all"}),
     Row("GET /workers/messages/{message_id}",    ANYBODY),
     Row("DELETE /workers/messages/{message_id}", "400  403  200  403  200  200  401  403  403"),
+    Row("GET /status/modes",                     "200  200  200  200  200  200  401  200  200"),
+    Row("PUT /status/modes",                     "400  403  403  403  200  200  401  403  403", {"raid_mode": True}),
+    Row("PUT /status/modes",                     "400  403  403  403  403  200  401  403  403", {"maintenance_mode": True}),
+    Row("GET /status/news",                      ANYBODY),
+    Row("GET /operations/ipaddr",                "400  403  403  403  200  200  401  403  403"),
+    Row("POST /operations/ipaddr",               "400  403  403  403  200  200  401  403  403", {"ipaddr": "192.0.2.1", "hours": 1}),
+    Row("DELETE /operations/ipaddr",             "400  403  403  403  200  200  401  403  403", {"ipaddr": "192.0.2.1"}, prepare=address_timeout),
+    Row("GET /operations/ipaddr/{ipaddr:path}",  "400  403  403  403  200  200  401  403  403", path={"ipaddr:path": "192.0.2.1"}),
+    Row("PUT /operations/block_worker_ipaddr/{worker_id}", "400  403  403  403  200  200  401  403  403", {"days": 1}),
+    Row("DELETE /operations/block_worker_ipaddr/{worker_id}", "400  403  403  403  200  200  401  403  403", prepare=blocked_worker),
+    Row("GET /documents/terms",                  ANYBODY),
+    Row("GET /documents/privacy",                ANYBODY),
+    Row("GET /documents/sponsors",               ANYBODY),
+    Row("GET /terms",                            ANYBODY),
+    Row("GET /privacy",                          ANYBODY),
+    Row("GET /api/node/v1/webhooks",             "400  403  200  200  200  200  401  200  200"),
+    Row("POST /generate/rate/{id}",              "404  404  404  404  404  404  404  404  404", {"best": "00000000-0000-4000-8000-000000000000"}, path={"id": "00000000-0000-4000-8000-000000000000"}),
     Row("GET /teams",                            ANYBODY),
     Row("POST /teams",                           "400  403  403  200  200  200  401  403  403", {"name": "another team"}),
     Row("GET /teams/{team_id}",                  "200  200  200  200  200  200  401  200  200"),
@@ -214,23 +241,6 @@ ROWS = [
     Row("POST /kudos/transfer",                  "400  400  200  200  200  200  401  400  400", {"amount": 1}, prepare=to_other),
     Row("POST /kudos/award",                     "400  403  403  403  403  200  401  403  403", {"amount": 1}, prepare=to_other),
     Row("GET /api/node/v1/kudos",                "400  200  200  200  200  200  401  200  200"),
-    Row("GET /api/node/v1/webhooks",             "400  403  200  200  200  200  401  200  200"),
-    Row("GET /status/modes",                     "200  200  200  200  200  200  401  200  200"),
-    Row("PUT /status/modes",                     "400  403  403  403  200  200  401  403  403", {"raid_mode": True}),
-    Row("PUT /status/modes",                     "400  403  403  403  403  200  401  403  403", {"maintenance_mode": True}),
-    Row("GET /status/news",                      ANYBODY),
-    Row("GET /operations/ipaddr",                "400  403  403  403  200  200  401  403  403"),
-    Row("POST /operations/ipaddr",               "400  403  403  403  200  200  401  403  403", ADDRESS | {"hours": 1}),
-    Row("DELETE /operations/ipaddr",             "400  403  403  403  200  200  401  403  403", ADDRESS),
-    Row("GET /operations/ipaddr/{ipaddr:path}",  "400  403  403  403  200  200  401  403  403", path={"ipaddr:path": "10.0.0.1"}),
-    Row("PUT /operations/block_worker_ipaddr/{worker_id}", "400  403  403  403  200  200  401  403  403", {"days": 1}),
-    Row("DELETE /operations/block_worker_ipaddr/{worker_id}", "400  403  403  403  200  200  401  403  403"),
-    Row("GET /documents/terms",                  ANYBODY),
-    Row("GET /documents/privacy",                ANYBODY),
-    Row("GET /documents/sponsors",               ANYBODY),
-    Row("GET /terms",                            ANYBODY),
-    Row("GET /privacy",                          ANYBODY),
-    Row("POST /generate/rate/{id}",              "400  400  400  400  400  400  400  400  400", {"best": "x" * 36}, prepare=image_request),
     Row("POST /api/node/v1/jobs/{id}/progress",  "400  403  200  403  403  403  401  403  403", {"step": 1, "steps": 2}, prepare=running_job),
     Row("GET /api/node/v1/events",               "200  200  200  200  200  200  401  200  200", endless=True),
     Row("GET /status/heartbeat",                 ANYBODY),

@@ -34,8 +34,16 @@ HOT = [
         "styles",
         "collections",
     }
-    and name not in {"workers.all", "requests.waiting", "queue.lanes", "ledger.sum", "jobs.in_process", "jobs.live"}
-    and name not in {"requests.some_waiting"}
+    and name
+    not in {
+        "workers.all",
+        "requests.waiting",
+        "queue.lanes",
+        "ledger.sum",
+        "jobs.in_process",
+        "jobs.live",
+        "requests.some_waiting",
+    }
     and name not in {"users.by_kudos", "users.by_age", "workers.referenced", "jobs.delete_of_worker"}
     and name not in {"alchemy.all_open_forms", "users.by_name", "users.with_monthly", "users.proven"}
     and name not in {"collections.popular", "collections.oldest"}  # one page off an index of what is public

@@ -107,13 +107,14 @@ async def open_horde(
     seed: int = 0,
     api: ApiSettings | None = None,
     now_ms: int = START_MS,
+    clock: ManualClock | None = None,
     **rules: Any,
 ) -> AsyncIterator[Horde]:
-    """A horde on `folder`; opening the same folder again continues it."""
+    """A horde on `folder`; opening the same folder again (with its clock) continues it."""
     folder.mkdir(parents=True, exist_ok=True)
     migrate(folder / "hordenode.db")
     prepare_telemetry(folder / "telemetry.db")
-    clock, bus, line = ManualClock(now_ms), EventBus(), Line(fair=fair)
+    clock, bus, line = clock or ManualClock(now_ms), EventBus(), Line(fair=fair)
     forward: list[Any] = []
     metrics = Metrics()
     db = await Database.open(folder / "hordenode.db", publish=lambda event: forward[0](event), metrics=metrics)
@@ -138,9 +139,9 @@ async def open_horde(
     forward.append(co.announce)
     await janitor.give_back(co)
     await janitor.rebuild_line(co)
-    await house.refresh(co)
     await statistics.load_sequence(co)
     await filters.load_filters(co)
+    await house.refresh(co)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
         try:
             yield Horde(co, clock, bus, app, http, stopped)

@@ -1,6 +1,4 @@
--- How long a worker has been there since it was last rewarded for that; kudos set aside for running requests.
-
-ALTER TABLE workers ADD COLUMN unpaid_s INTEGER NOT NULL DEFAULT 0;
+-- Kudos set aside for running requests.
 
 CREATE TABLE holds (
     request_id  TEXT    PRIMARY KEY REFERENCES waiting_prompts (id) ON DELETE CASCADE,
