@@ -107,6 +107,11 @@ class HordeSettings:
 
     name: str = option("hordenode", "Name of this horde, as clients see it.")
     kudos: bool = option(True, "on: requests cost and jobs earn kudos. off: everything is free and users take turns.")
+    upfront_kudos: str = option(
+        "never",
+        "never: nobody needs kudos in advance. busy: large requests do, the smaller ones the busier the horde is.",
+        choices=("never", "busy"),
+    )
     refused_words: tuple[str, ...] = option((), "Words that names, infos and contacts may not contain.")
     trust_after: int = option(
         0, "Kudos held back from a new user's workers after which the account is trusted by itself; 0 means never."

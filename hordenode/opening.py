@@ -97,6 +97,7 @@ def make_rules(settings: Settings) -> Rules:
         workers_per_address=settings.horde.workers_per_address,
         trust_after=settings.horde.trust_after,
         kudos=settings.horde.kudos,
+        upfront=settings.horde.upfront_kudos == "busy",
         max_upload=settings.server.max_body_mb * 2**20,
         backlog=settings.limits.backlog,
         max_running=settings.queue.max_running,

@@ -71,6 +71,7 @@ class Rules:
     fair: bool = True
     anonymous: bool = True
     kudos: bool = True
+    upfront: bool = False
     max_upload: int = 20 * 2**20
     backlog: int = 4000
     max_running: int = 0
@@ -220,9 +221,9 @@ class Coordinator:
         if self.house.modes.maintenance:
             raise HordeError("MaintenanceMode")
 
-    def check_address(self, caller: Caller) -> None:
+    def check_address(self, tx: Tx, caller: Caller) -> None:
         """Refuses requests and pops from an address in timeout (contract 19)."""
         if self.house.timeouts and not caller.in_process:
-            left = self.house.timeouts.seconds_left(caller.address, self.clock.now_ms())
+            left = self.house.timeouts.seconds_left(self.address_of(tx, caller), self.clock.now_ms())
             if left:
                 raise HordeError("TimeoutIP", seconds=left)

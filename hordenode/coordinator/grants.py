@@ -28,7 +28,7 @@ def make_trusted(tx: Tx, user: User, now_ms: int) -> None:
     if held <= 0:
         return
     ledger.post(tx, postings.trust(user, ledger.balance(tx, user.id), held), now_ms)
-    ledger.add_details(tx, user.id, KudosDetails(evaluating=-held))
+    ledger.add_details(tx, user.id, KudosDetails(accumulated=held, evaluating=-held))
     tx.emit(KudosMoved(account=user.id, amount=held))
 
 

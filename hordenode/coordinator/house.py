@@ -175,6 +175,17 @@ def time_out(tx: Tx, co: Coordinator, network: Network, duration_ms: int) -> Non
     rows.set_timeout(tx, Timeout(network, now + duration_ms))
 
 
+async def offend(co: Coordinator, address: str) -> None:
+    """A prompt from there was refused: the address waits, longer each time within a day (contract 17)."""
+    try:
+        network = parse_network(address)
+    except ValueError:
+        return  # a caller without an address, such as a socket file
+    duration = co.house.offences.timeout_ms(address, co.clock.now_ms())
+    await co.db.write(lambda tx: time_out(tx, co, network, duration))
+    await refresh(co)
+
+
 def check_poller(co: Coordinator, address: str, client_agent: str) -> None:
     """An address in timeout may ask how its requests stand, but not without saying which program asks (contract 19)."""
     timeouts = co.house.timeouts

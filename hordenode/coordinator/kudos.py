@@ -14,7 +14,7 @@ from hordenode.ops.events import KudosMoved
 from hordenode.protocol.errors import HordeError, ValidationFailed
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerLine, LedgerPage, LedgerQuery
 from hordenode.protocol.wire import MOST_KUDOS, rfc822, to_int64
-from hordenode.store import ledger, sharedkeys, suspicions, users
+from hordenode.store import holds, ledger, sharedkeys, suspicions, users
 from hordenode.store import transfers as transfer_rows
 from hordenode.store.ledger import KudosDetails, Line
 from hordenode.store.tx import Tx
@@ -99,7 +99,7 @@ def _move(tx: Tx, source: User, target: _Target, amount: int, now: int) -> None:
 
 def available(tx: Tx, user: User) -> int:
     """What a user may spend at once: all above the floor that is not set aside for running requests (contract 5)."""
-    return ledger.balance(tx, user.id) - kudos.floor_of(user)
+    return ledger.balance(tx, user.id) - kudos.floor_of(user) - holds.of_user(tx, user.id)
 
 
 async def award(co: Coordinator, caller: Caller, body: KudosRequest) -> KudosAwarded:

@@ -74,7 +74,7 @@ def admit(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Admi
     worker = workers.by_name(tx, name)
     if worker is not None and worker.kind != kind:
         raise HordeError("PolymorphicNameConflict", name=name)
-    co.check_address(caller)
+    co.check_address(tx, caller)
     if worker is None:
         worker = _register(tx, co, caller, owner, kind, pop)
     elif worker.user_id != owner.id:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET
 
-from hordenode.coordinator import intake, prices, sources, styling
+from hordenode.coordinator import intake, prices, sources, styling, upfront
 from hordenode.coordinator.changes import JobStopped, advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.entry import Entry, enqueue
@@ -26,7 +26,7 @@ from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestChec
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageRequest, ImageStatus
 from hordenode.protocol.text import TextRequest, TextStatus
-from hordenode.store import jobs, ledger, queue, requests, sharedkeys, users, workers
+from hordenode.store import holds, jobs, ledger, queue, requests, sharedkeys, users, workers
 from hordenode.store.tx import Tx
 
 PROXIED_LENGTH = 255
@@ -74,6 +74,7 @@ class _Ask:
     dry_run: bool
     downgrade: bool
     extra_images: int = 0
+    hold: int = 0
     style: styling.Applied | None = None
 
 
@@ -106,15 +107,14 @@ def _with_webhook(spec: S, caller: Caller, url: str | None) -> S:
 
 
 async def _submit(co: Coordinator, caller: Caller, ask: _Ask) -> RequestAccepted | DryRunAnswer:
-    price = prices.job_price(co, ask.spec)
     if ask.dry_run:
-        await co.db.read(lambda tx: _admit(tx, co, caller, ask))
+        _, ask = await co.db.read(lambda tx: _admit(tx, co, caller, ask))
         return DryRunAnswer(kudos=kudos.kudos(prices.estimate(co, ask.spec)))
-    wp, ask = await co.db.write(lambda tx: _accept(tx, co, caller, ask, price))
+    wp, ask = await co.db.write(lambda tx: _accept(tx, co, caller, ask))
     needs = needs_of(ask.spec)
     co.specs.learn(wp.id, ask.spec)
     served = co.presence.can_serve(ask.kind, wp.signature_id, needs, wp.user_id, co.clock.now_ms())
-    estimate = kudos.kudos(price * ask.spec.n)
+    estimate = kudos.kudos(wp.price * wp.jobs)
     if served or co.house.modes.raid:  # who attacks is not told what it could serve itself (contract 3.3)
         return RequestAccepted(id=wp.id, kudos=estimate)
     warning = (Warning_(code="NoAvailableWorker", message=NOBODY),)
@@ -143,7 +143,11 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _
         validation.check_text(spec)
         if ask.extra_images:
             raise HordeError("InvalidExtraSourceImages.")
-    return check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade), ask
+    payer = check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade)
+    if not co.rules.upfront:
+        return payer, ask
+    held = upfront.in_advance(tx, co, payer.user, spec, downgrade=ask.downgrade)
+    return payer, replace(ask, spec=held.spec, hold=held.amount)
 
 
 def _admit_user(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _Ask]:
@@ -163,11 +167,11 @@ def _admit_user(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Pay
             raise HordeError("WorkerNotFound", id=worker_id)
     validation.check_batching(user, spec.n, ask.disable_batching)
     validation.check_concurrency(user, queue.user_waiting(tx, ask.kind, user.id), spec.n)
-    co.check_address(caller)
+    co.check_address(tx, caller)
     return payer, ask
 
 
-def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> tuple[WaitingPrompt, _Ask]:
+def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[WaitingPrompt, _Ask]:
     """The one transaction of a request: checks, counters, spec, queue, activation tax."""
     payer, ask = _admit(tx, co, caller, ask)
     user = payer.user
@@ -178,13 +182,15 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask, price: int) -> t
         ask.spec,
         user,
         balance,
-        price,
+        prices.job_price(co, ask.spec),
         tax.kudos,
         proxied_account=ask.proxied_account,
         sharedkey_id=payer.key.id if payer.key else None,
         downgraded=payer.downgraded,
     )
     wp = enqueue(tx, co, caller, entry)
+    if ask.hold:
+        holds.add(tx, wp.id, user.id, ask.hold)
     if tax.kudos:
         ledger.post(
             tx, postings.charge(user, balance, tax.kudos, "request", tax.note), co.clock.now_ms(), request_id=wp.id

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from hordenode.coordinator import house
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain.entities import Kind, User
 from hordenode.domain.filters import NEGATIVE, SUSPICIOUS
 from hordenode.protocol.errors import HordeError
 from hordenode.store import suspicions
+from hordenode.store.tx import Tx
 
 LONGEST_REPLACED = 7000  # characters of a positive prompt
 
@@ -36,7 +38,13 @@ async def screened(co: Coordinator, caller: Caller, user: User, kind: Kind, prom
 
 
 async def _corrupt(co: Coordinator, caller: Caller, user: User) -> HordeError:
-    """The refusal, which is remembered against the user."""
-    if not user.anonymous:
-        await co.db.write(lambda tx: suspicions.add(tx, user.id, None, "CorruptPrompt", co.clock.now_ms(), again=True))
+    """The refusal, which is remembered against the user and sends the address outside for some minutes."""
+    now = co.clock.now_ms()
+
+    def remember(tx: Tx) -> str:
+        if not user.anonymous:
+            suspicions.add(tx, user.id, None, "CorruptPrompt", now, again=True)
+        return co.address_of(tx, caller)
+
+    await house.offend(co, await co.db.write(remember))
     return HordeError("CorruptPrompt")

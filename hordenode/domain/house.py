@@ -10,6 +10,8 @@ from typing import TypeAlias
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+DAY_MS = 86_400_000
+OFFENCE_MS = 3 * 60_000
 WORKER_PREFIX_V6 = 64  # of an IPv6 address, all of which belongs to one household
 
 
@@ -108,9 +110,24 @@ def _contains(outer: Network, inner: Network) -> bool:
     return False
 
 
+class Offences:
+    """Prompts that were refused, by address: each one within a day makes the next timeout longer (contract 17)."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, int]] = {}  # address -> when it last offended, how often within a day
+
+    def timeout_ms(self, address: str, now_ms: int) -> int:
+        """Counts one more offence; returns how long the address has to wait for it."""
+        self._counts = {who: it for who, it in self._counts.items() if now_ms - it[0] < DAY_MS}
+        _, earlier = self._counts.get(address, (0, 0))
+        self._counts[address] = (now_ms, earlier + 1)
+        return OFFENCE_MS * (2 * earlier + 1)
+
+
 @dataclass(slots=True)
 class House:
-    """Modes and timeouts as they are in memory."""
+    """Modes, timeouts and offences as they are in memory."""
 
     modes: Modes = field(default_factory=Modes)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    offences: Offences = field(default_factory=Offences)

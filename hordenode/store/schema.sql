@@ -408,6 +408,15 @@ CREATE TABLE filters (
     replacement  TEXT    NOT NULL,
     UNIQUE (filter_type, regex)
 );
+
+-- Kudos set aside for running requests that need them in advance (coordinator/upfront.py).
+CREATE TABLE holds (
+    request_id  TEXT    PRIMARY KEY REFERENCES waiting_prompts (id) ON DELETE CASCADE,
+    user_id     INTEGER NOT NULL,
+    amount      INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX holds_by_user ON holds (user_id);
+
 -- Calls that are owed for delivered jobs (coordinator/webhooks.py). base_url: the address by which the requester came.
 CREATE TABLE webhooks (
     job_id    TEXT    PRIMARY KEY,

@@ -213,6 +213,7 @@ ROWS = [
     Row("DELETE /workers/messages/{message_id}", "400  403  200  403  200  200  401  403  403"),
     Row("GET /status/modes",                     "200  200  200  200  200  200  401  200  200"),
     Row("PUT /status/modes",                     "400  403  403  403  200  200  401  403  403", {"raid_mode": True}),
+    Row("PUT /status/modes",                     "400  403  403  403  403  200  401  403  403", {"maintenance_mode": True}),
     Row("GET /status/news",                      ANYBODY),
     Row("GET /operations/ipaddr",                "400  403  403  403  200  200  401  403  403"),
     Row("POST /operations/ipaddr",               "400  403  403  403  200  200  401  403  403", {"ipaddr": "192.0.2.1", "hours": 1}),

@@ -140,7 +140,12 @@ def test_a_suspicious_image_prompt_is_cleaned_or_refused_as_it_asks(tmp_path: Pa
             assert await popped_prompt(horde, worker) == "a cat alone"
             refused = await ask(horde, 400, replacement_filter=False)
             assert refused["rc"] == "CorruptPrompt"
+            assert (await ask(horde, 403))["rc"] == "TimeoutIP"
+            horde.clock.advance(180)
             assert (await ask(horde, 400, replacement_filter=False, dry_run=True))["rc"] == "CorruptPrompt"
+            horde.clock.advance(9 * 60 - 1)  # the second time within a day takes longer
+            assert (await ask(horde, 403))["rc"] == "TimeoutIP"
+            horde.clock.advance(1)
             long = await ask(horde, 400, prompt="a cat and a dog " * 500)
             assert long["rc"] == "BadRequest"
             assert (await horde.ok("POST", "/generate/pop", IMAGE_POP, key=worker))["id"] is None
@@ -170,6 +175,7 @@ def test_earlier_checks_come_first_and_later_ones_see_the_clean_prompt(tmp_path:
             assert (await ask(horde, 404, workers=[UNKNOWN], replacement_filter=False))["rc"] == "WorkerNotFound"
             wrong = {"cfg_scale": 7.123}
             assert (await ask(horde, 400, params=wrong, replacement_filter=False))["rc"] == "CorruptPrompt"
+            horde.clock.advance(180)
             assert (await ask(horde, 400, params=wrong))["rc"] == "BadCFGDecimals"
 
     run(main())

@@ -24,7 +24,7 @@ from tests.support.horde import (
     Horde,
     open_horde,
 )
-from tests.support.invariants import broken_rules
+from tests.support.invariants import broken_ledger_rules
 
 MODES, SET_MODES = "GET /status/modes", "PUT /status/modes"
 LIST, ADD, REMOVE = "GET /operations/ipaddr", "POST /operations/ipaddr", "DELETE /operations/ipaddr"
@@ -60,7 +60,7 @@ def scenario(folder: Path, play: Callable[[Staff], Awaitable[None]], **rules: An
     async def main() -> None:
         async with staff(folder, **rules) as people:
             await play(people)
-        assert broken_rules(folder / "hordenode.db") == {}
+        assert broken_ledger_rules(folder / "hordenode.db") == {}
 
     run(main())
 

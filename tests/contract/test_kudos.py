@@ -13,7 +13,7 @@ from hordenode.store import sharedkeys, suspicions
 from tests.support.aio import run
 from tests.support.contract import checked, refused
 from tests.support.horde import ANONYMOUS, Horde, open_horde
-from tests.support.invariants import broken_rules
+from tests.support.invariants import broken_ledger_rules
 
 TRANSFER = "POST /kudos/transfer"
 AWARD = "POST /kudos/award"
@@ -33,7 +33,7 @@ def scenario(tmp_path: Path, play: Callable[[People], Awaitable[None]]) -> None:
             owner = await horde.user("owner", admin=True, moderator=True)
             alice = await horde.user("alice", kudos_amount=1000, trusted=False)
             await play(People(horde, owner, alice, await horde.user("bob", kudos_amount=25, trusted=False)))
-        assert broken_rules(tmp_path / "hordenode.db") == {}
+        assert broken_ledger_rules(tmp_path / "hordenode.db") == {}
 
     run(main())
 

@@ -11,7 +11,7 @@ import pytest
 from hordenode.coordinator import janitor
 from tests.support.aio import run
 from tests.support.horde import ALCHEMY_POP, IMAGE_POP, TEXT_POP, Horde, open_horde
-from tests.support.invariants import broken_rules
+from tests.support.invariants import broken_ledger_rules
 
 POPS = {
     "image": ("/generate/pop", IMAGE_POP),
@@ -28,7 +28,7 @@ def scenario(
         async with open_horde(folder, **rules) as horde:
             await horde.user("owner", admin=True)
             await play(horde, await horde.user("worker owner", kudos_amount=100, trusted=trusted))
-        assert broken_rules(folder / "hordenode.db") == {}
+        assert broken_ledger_rules(folder / "hordenode.db") == {}
 
     run(main())
 

@@ -21,9 +21,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from hordenode.coordinator import janitor
 from hordenode.domain.lifecycle import LIFETIME_MS
-from hordenode.ops.clock import ManualClock
-from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST, Horde, open_horde
-from tests.support.invariants import broken_rules
+from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, START_MS, TEXT_POP, TEXT_REQUEST, Horde, open_horde
+from tests.support.invariants import broken_ledger_rules
 
 T = TypeVar("T")
 OUTCOMES = st.sampled_from(["ok", "ok", "ok", "faulted", "censored"])
@@ -85,7 +84,7 @@ class HordeMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="horde-machine-"))
         self.runner = asyncio.Runner()
-        self.clock = ManualClock()
+        self.now_ms = START_MS
         self.memory = Memory()
         self.lives = 0
         self.context: AbstractAsyncContextManager[Horde]
@@ -97,7 +96,7 @@ class HordeMachine(RuleBasedStateMachine):
     def _open(self) -> None:
         """Each life of the horde draws other ids."""
         self.lives += 1
-        self.context = open_horde(self.folder, seed=self.lives, clock=self.clock)
+        self.context = open_horde(self.folder, seed=self.lives, now_ms=self.now_ms)
         self.horde = self._do(self.context.__aenter__())
 
     def _do(self, work: Awaitable[T]) -> T:
@@ -144,7 +143,7 @@ class HordeMachine(RuleBasedStateMachine):
         if status != 202:
             assert made["rc"] == "TooManyPrompts", made
             return multiple()
-        asked = Asked(made["id"], person, kind, n, prompt, self.clock.now_ms())
+        asked = Asked(made["id"], person, kind, n, prompt, self.now_ms)
         self.memory.asked[asked.id] = asked
         return asked
 
@@ -168,7 +167,7 @@ class HordeMachine(RuleBasedStateMachine):
             return []
         (asked,) = [a for a in self.memory.asked.values() if a.prompt == made["payload"]["prompt"]]
         assert asked.kind == kind and not asked.cancelled
-        asked.touched_ms = now = self.clock.now_ms()
+        asked.touched_ms = now = self.now_ms
         fresh = [Held(job_id, asked, person, now + made["ttl"] * 1000) for job_id in made["ids"]]
         assert not {job.id for job in fresh} & set(self.memory.held), "a job was handed out twice"
         self.memory.held.update({job.id: job for job in fresh})
@@ -193,13 +192,13 @@ class HordeMachine(RuleBasedStateMachine):
         elif before == "processing" and status == 200:
             job.state = "faulted" if outcome == "faulted" else "done"
             asked.delivered += job.state == "done"
-            asked.touched_ms = self.clock.now_ms()
+            asked.touched_ms = self.now_ms
         elif before == "done":
             assert made["rc"] == "DuplicateGen"
         elif outcome == "faulted":
             assert status == 200 and made["reward"] == 0  # it was taken back, and nobody minds
         else:
-            assert made["rc"] == "AbortedGen" and (before == "faulted" or self.clock.now_ms() > job.deadline_ms)
+            assert made["rc"] == "AbortedGen" and (before == "faulted" or self.now_ms > job.deadline_ms)
             job.state = "faulted"
 
     def _submit(self, job: Held, outcome: str, key: str) -> tuple[int, Any]:
@@ -263,7 +262,8 @@ class HordeMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 30, 100, 200, 700, 1300]))
     def wait(self, seconds: int) -> None:
         """Time passes and the janitor makes his rounds: jobs go stale, requests expire, uptime is paid."""
-        self.clock.advance(seconds)
+        self.now_ms += seconds * 1000
+        self.horde.clock.advance(seconds)
         for sweep in (janitor.sweep_stale, janitor.sweep_expired, janitor.sweep_blobs, janitor.save_presence):
             self._do(sweep(self.horde.co))
 
@@ -287,14 +287,14 @@ class HordeMachine(RuleBasedStateMachine):
                 assert asked.id not in seen, "another user's request"
 
     def _may_be_gone(self, asked: Asked) -> bool:
-        return self.clock.now_ms() - asked.touched_ms > LIFETIME_MS
+        return self.now_ms - asked.touched_ms > LIFETIME_MS
 
     def _balances(self) -> dict[int, int]:
         return {person.id: round(1000 * self._do(self.horde.balance(person.id))) for person in self.memory.people}
 
     @invariant()
     def the_database_is_sound(self) -> None:
-        broken = broken_rules(self.folder / "hordenode.db")
+        broken = broken_ledger_rules(self.folder / "hordenode.db")
         assert broken == {}
 
     @invariant()
