@@ -166,7 +166,10 @@ class RawEndpoint:
                 raise  # half an answer is out: only the server can end the connection
             if not isinstance(error, HordeError):
                 error = _explained(error, self._route)
-            await self._context.respond(send_with_headers, scope["method"], error_reply(error))
+            reply = error_reply(error)
+            self._tally.count(reply.status, None)
+            headers_of_it = (*reply.headers, (REQUEST_ID, request_id))
+            await self._context.respond(send, scope["method"], Reply(reply.status, reply.value, headers_of_it))
 
 
 async def read_body(receive: Receive, headers: HeaderMap, limit: int) -> bytes:

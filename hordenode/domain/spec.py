@@ -47,8 +47,10 @@ class TextualInversion:
 
 @dataclass(frozen=True, slots=True)
 class ExtraText:
-    text: str
-    reference: str
+    """A text for a workflow, and what it is for; the contract lets clients leave out either."""
+
+    text: str | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
