@@ -47,97 +47,100 @@ class Connections:
             del self._by_address[address]
 
 
+_Base: Any = AutoHTTPProtocol
+
+
+class Guarded(_Base):  # type: ignore[misc]
+    """One connection. Exactly one thing is waited for at a time: a head, a body, or room in the socket."""
+
+    shared: Connections
+    _timer: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
+    _address = ""
+    _received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        if self.shared.admit(self._address):
+            self._arm(self.shared.limits.head_seconds)
+        else:
+            transport.write(refusal())
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        super().data_received(data)
+        cycle = self.cycle
+        if len(self._queued) > PIPELINED:
+            self.transport.abort()
+            return
+        if cycle is None or cycle.response_complete:  # a head has begun
+            if self._timer is None:
+                self._arm(self.shared.limits.head_seconds)
+        elif not cycle.more_body:
+            self._disarm()
+        elif self._timer is None or self._received == len(data):
+            self._disarm()
+            self._arm(self.shared.limits.stall_seconds)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stall is None:
+            self._stall = self.loop.call_later(self.shared.limits.stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._calm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        self._calm()
+        self.shared.leave(self._address)
+        super().connection_lost(exc)
+        self._untie()
+
+    def _untie(self) -> None:
+        """Let go of the requests, which refer to this connection: else they stay until the next full collection."""
+        self._queued.clear()
+        self.cycle = None
+
+    @property
+    def _queued(self) -> Any:
+        """Requests behind the one that is answered; h11 keeps none."""
+        return getattr(self, "pipeline", [])
+
+    def _arm(self, seconds: float) -> None:
+        self._received = 0
+        self._timer = self.loop.call_later(seconds, self._look_once_more, seconds)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _calm(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _look_once_more(self, seconds: float) -> None:
+        """When the event loop itself was late, what the client sent is still in the socket: it is read first."""
+        self._timer = self.loop.call_later(GRACE_S, self._too_slow, seconds)
+
+    def _too_slow(self, seconds: float) -> None:
+        """A body that comes with some speed gets as long again; whoever reads it learns of the end otherwise."""
+        self._timer = None
+        in_body = self.cycle is not None and not self.cycle.response_complete
+        if in_body and self._received >= LEAST_RATE * seconds:
+            self._arm(seconds)
+        else:
+            self.transport.abort()
+
+
 def guarded(connections: Connections) -> type[asyncio.Protocol]:
     """uvicorn's protocol (httptools, or h11 without it) with these limits."""
-    base: Any = AutoHTTPProtocol
-
-    class Guarded(base):  # type: ignore[misc]
-        """One connection. Exactly one thing is waited for at a time: a head, a body, or room in the socket."""
-
-        _timer: asyncio.TimerHandle | None = None
-        _stall: asyncio.TimerHandle | None = None
-        _address = ""
-        _received = 0
-
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
-            self._address = self.client[0] if self.client else ""
-            if connections.admit(self._address):
-                self._arm(connections.limits.head_seconds)
-            else:
-                transport.write(refusal())
-                transport.close()
-
-        def data_received(self, data: bytes) -> None:
-            self._received += len(data)
-            super().data_received(data)
-            cycle = self.cycle
-            if len(self._queued) > PIPELINED:
-                self.transport.abort()
-                return
-            if cycle is None or cycle.response_complete:  # a head has begun
-                if self._timer is None:
-                    self._arm(connections.limits.head_seconds)
-            elif not cycle.more_body:
-                self._disarm()
-            elif self._timer is None or self._received == len(data):
-                self._disarm()
-                self._arm(connections.limits.stall_seconds)
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            if self._stall is None:
-                self._stall = self.loop.call_later(connections.limits.stall_seconds, self.transport.abort)
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            self._calm()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._disarm()
-            self._calm()
-            connections.leave(self._address)
-            super().connection_lost(exc)
-            self._untie()
-
-        def _untie(self) -> None:
-            """Let go of the requests, which refer to this connection: else they stay until the next full collection."""
-            self._queued.clear()
-            self.cycle = None
-
-        @property
-        def _queued(self) -> Any:
-            """Requests behind the one that is answered; h11 keeps none."""
-            return getattr(self, "pipeline", [])
-
-        def _arm(self, seconds: float) -> None:
-            self._received = 0
-            self._timer = self.loop.call_later(seconds, self._look_once_more, seconds)
-
-        def _disarm(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-        def _calm(self) -> None:
-            if self._stall is not None:
-                self._stall.cancel()
-                self._stall = None
-
-        def _look_once_more(self, seconds: float) -> None:
-            """When the event loop itself was late, what the client sent is still in the socket: it is read first."""
-            self._timer = self.loop.call_later(GRACE_S, self._too_slow, seconds)
-
-        def _too_slow(self, seconds: float) -> None:
-            """A body that comes with some speed gets as long again; whoever reads it learns of the end otherwise."""
-            self._timer = None
-            in_body = self.cycle is not None and not self.cycle.response_complete
-            if in_body and self._received >= LEAST_RATE * seconds:
-                self._arm(seconds)
-            else:
-                self.transport.abort()
-
-    return Guarded
+    return type("Guarded", (Guarded,), {"shared": connections})
 
 
 def raise_file_limit(wanted: int) -> None:
