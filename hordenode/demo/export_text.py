@@ -16,6 +16,7 @@ from hordenode.demo.llama_graph import LlamaShape, llama_graph
 from hordenode.demo.onnx_text import OnnxTextModel
 from hordenode.demo.text_corpus import END, END_ID
 from hordenode.demo.train_text import load_text_model, load_text_tokenizer
+from hordenode.library.convert.genai import decoder_config
 
 PROMPTS = (
     "Once upon a time",
@@ -98,26 +99,7 @@ def _tokenizer_config(shape: LlamaShape) -> dict[str, object]:
 
 def _genai_config(shape: LlamaShape) -> dict[str, object]:
     """Return the configuration in the shape of the GenAI builder's."""
-    decoder = {
-        "session_options": {"log_id": "onnxruntime-genai", "provider_options": []},
-        "filename": "model.onnx",
-        "head_size": shape.head_size,
-        "hidden_size": shape.hidden,
-        "inputs": {
-            "input_ids": "input_ids",
-            "attention_mask": "attention_mask",
-            "past_key_names": "past_key_values.%d.key",
-            "past_value_names": "past_key_values.%d.value",
-        },
-        "outputs": {
-            "logits": "logits",
-            "present_key_names": "present.%d.key",
-            "present_value_names": "present.%d.value",
-        },
-        "num_attention_heads": shape.heads,
-        "num_hidden_layers": shape.layers,
-        "num_key_value_heads": shape.key_value_heads,
-    }
+    decoder = decoder_config(shape)
     model = {
         "bos_token_id": END_ID,
         "context_length": shape.context,

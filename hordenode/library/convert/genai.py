@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Protocol
 
 from hordenode.engine.text.config import FILE
 from hordenode.library.convert.architecture import Architecture
 from hordenode.library.convert.writer import MODEL
 
 
-def write_genai_config(folder: Path, shape: Architecture) -> None:
-    """Write the file; the names of inputs and outputs are the builder's usual ones."""
-    decoder = {
+class Heads(Protocol):
+    """What the configuration says of a decoder's shape."""
+
+    @property
+    def head_size(self) -> int: ...
+
+    @property
+    def hidden(self) -> int: ...
+
+    @property
+    def heads(self) -> int: ...
+
+    @property
+    def layers(self) -> int: ...
+
+    @property
+    def key_value_heads(self) -> int: ...
+
+
+def decoder_config(shape: Heads) -> dict[str, object]:
+    """The `decoder` section: how the inputs and outputs of our graphs are called."""
+    return {
         "session_options": {"log_id": "onnxruntime-genai", "provider_options": []},
         "filename": MODEL,
         "head_size": shape.head_size,
@@ -32,6 +52,11 @@ def write_genai_config(folder: Path, shape: Architecture) -> None:
         "num_hidden_layers": shape.layers,
         "num_key_value_heads": shape.key_value_heads,
     }
+
+
+def write_genai_config(folder: Path, shape: Architecture) -> None:
+    """Write the file; the names of inputs and outputs are the builder's usual ones."""
+    decoder = decoder_config(shape)
     model = {
         "type": shape.family,
         "context_length": shape.context,
