@@ -42,9 +42,6 @@ CACHE_KIB = (
 )  # of pages; the default of 2 MB costs a fifth of the round trips once a few thousand jobs are stored
 READ_CACHE_KIB = 8 * 1024  # what is read was written lately; more showed in memory and not in round trips
 JOURNAL_LIMIT = 64 * 2**20
-# Pages in the journal before they are moved into the file. Most commits write the same few pages again: the default of
-# 1000 moves them eight times as often, which costs a tenth of the round trips.
-CHECKPOINT_PAGES = 8000
 LEVELS = ("NORMAL", "FULL", "EXTRA")
 DATA_VERSION = statement("database.version", "PRAGMA data_version")
 
@@ -102,7 +99,6 @@ def _set_up(connection: sqlite3.Connection, synchronous: str, *, read_only: bool
     if not read_only:
         use_wal(connection)
         connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_LIMIT}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
