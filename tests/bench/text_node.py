@@ -77,7 +77,8 @@ async def _follow(http: httpx.AsyncClient, request: str, heard: Heard) -> None:
                 name = rest
             elif kind == "data" and name == "job_progress":
                 told = json.loads(rest)
-                heard[told["id"], told["step"]] = time.monotonic()
+                if told["step"]:
+                    heard[told["id"], told["step"]] = time.monotonic()
             elif kind == "data" and (name == "request_done" or (name == "snapshot" and _is_over(json.loads(rest)))):
                 return
 
@@ -104,10 +105,11 @@ def listen(engine: Any) -> Heard:
     made: Heard = {}
     deliver = engine._deliver
 
-    def noted(outcome: Outcome) -> None:
-        if isinstance(outcome, Progress) and outcome.step:
-            made[outcome.id, outcome.step] = time.monotonic()
-        deliver(outcome)
+    def noted(outcomes: list[Outcome]) -> None:
+        now = time.monotonic()
+        steps = (outcome for outcome in outcomes if isinstance(outcome, Progress) and outcome.step)
+        made.update(((each.id, each.step), now) for each in steps)
+        deliver(outcomes)
 
     engine._deliver = noted
     return made
@@ -141,16 +143,14 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             notes.note("tokens/s of the bare engine", tokens / direct)
             notes.note("tokens/s through the node", tokens / through)
             notes.note("node / bare", direct / through)
-            late = {key: at - made[key] for key, at in heard.items() if key in made}
+            late = {key: at - made[key] for key, at in heard.items()}
             delays += late.values()
             firsts += [min((step, delay) for (one, step), delay in late.items() if one == name)[1] for name, _ in late]
         ours.send(None)
         process.join()
         node.stop()
         await serving
-    spread = {
-        name: _milliseconds(values) for name, values in (("any token", delays), ("first heard", firsts)) if values
-    }
+    spread = {name: _milliseconds(values) for name, values in (("any token", delays), ("first heard", firsts))}
     return {**notes.medians(), "ms from made to heard [median, p90, p99]": spread}
 
 
