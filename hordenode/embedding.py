@@ -16,6 +16,7 @@ from hordenode.domain.forms import FORMS, POST_PROCESSORS
 from hordenode.ops.events import EventBus, JobProgress, RequestDone, Subscription
 from hordenode.protocol.alchemy import AlchemyAccepted, AlchemyForm, AlchemyRequest
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted
+from hordenode.protocol.extension import ChatMessage, TextExtension, TokenLikelihood, given
 from hordenode.protocol.image import ImageParams, ImageRequest
 from hordenode.protocol.text import TextParams, TextRequest
 
@@ -60,7 +61,11 @@ class ImageAsk:
 
 @dataclass(frozen=True, slots=True)
 class TextAsk:
-    """A text to continue. Lengths in tokens."""
+    """A text to continue. Lengths in tokens.
+
+    `chat`: answer the prompt, as the model's chat template has it said, instead of going on with it; a model without one
+    gives the request up. `logprobs`: tell how likely each token was, and so many others.
+    """
 
     prompt: str
     model: str | None = None
@@ -68,9 +73,15 @@ class TextAsk:
     max_context_length: int = 2048
     temperature: float | None = None
     stop_sequence: tuple[str, ...] = ()
+    chat: bool = False
+    logprobs: int | None = None
 
     def request(self) -> TextRequest:
         """The request as the API knows it."""
+        extension = TextExtension(
+            messages=(ChatMessage(role="user", content=self.prompt),) if self.chat else (),
+            logprobs=UNSET if self.logprobs is None else self.logprobs,
+        )
         return TextRequest(
             prompt=self.prompt,
             models=(self.model,) if self.model else (),
@@ -79,6 +90,7 @@ class TextAsk:
                 max_context_length=self.max_context_length,
                 temperature=UNSET if self.temperature is None else self.temperature,
                 stop_sequence=self.stop_sequence or UNSET,
+                hordenode=extension if given(extension) else UNSET,
             ),
         )
 
@@ -96,12 +108,13 @@ class GeneratedImage:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """A finished text, without its prompt."""
+    """A finished text, without its prompt. `logprobs`: of its tokens, where asked for."""
 
     text: str
     seed: int
     model: str
     worker_name: str
+    logprobs: tuple[TokenLikelihood, ...] = ()
 
 
 class Generator:
@@ -130,7 +143,9 @@ class Generator:
         if not status.generations:
             raise GenerationFailed(_reason(status.restarted))
         made = status.generations[0]
-        return GeneratedText(made.text, made.seed, made.model, made.worker_name)
+        text = made.text.lstrip() if ask.chat else made.text  # a template may end before the space
+        logprobs = () if made.hordenode is UNSET else made.hordenode.logprobs
+        return GeneratedText(text, made.seed, made.model, made.worker_name, logprobs)
 
     async def alchemy(self, form: str, picture: bytes, options: dict[str, Any]) -> Any:
         """What the form answers; a WebP file where it makes a picture. Raises as `image` does, and where nobody does it."""

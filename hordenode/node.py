@@ -24,6 +24,7 @@ from hordenode.config import Settings
 from hordenode.coordinator import filters, house, janitor, retention, statistics, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
+from hordenode.coordinator.live import News
 from hordenode.coordinator.local import LocalHorde
 from hordenode.coordinator.monthly import pay_monthly
 from hordenode.coordinator.trust import trust_proven
@@ -42,7 +43,7 @@ from hordenode.store.errors import StoreError
 from hordenode.store.lock import DataDirLock, NodeInfo
 from hordenode.store.retention import checkpoint
 from hordenode.version import AGENT, __version__
-from hordenode.worker.results import encode_preview
+from hordenode.worker.results import encode_preview, wire_likelihood
 from hordenode.worker.worker import Wiring
 
 log = logging.getLogger("hordenode.node")
@@ -167,7 +168,7 @@ class Node:
     async def generate_text(
         self, prompt: str, *, progress: Callable[[JobProgress], None] | None = None, **options: Any
     ) -> GeneratedText:
-        """Continue a text. `options`: the other fields of embedding.TextAsk (max_length, temperature, model, …).
+        """Continue a text, or with `chat=True` answer it. `options`: the other fields of embedding.TextAsk.
 
         Raises HordeError for what the horde refuses, GenerationFailed when it gave up.
         """
@@ -254,7 +255,8 @@ class Node:
     def _progress(self, progress: Progress) -> None:
         preview = encode_preview(progress.preview) if progress.preview is not None else b""
         co = self.coordinator
-        watch.report(co, progress.id, progress.step, progress.steps, text=progress.text, preview=preview, here=True)
+        logprobs = () if progress.logprobs is None else (wire_likelihood(progress.logprobs),)
+        watch.report(co, progress.id, News(progress.step, progress.steps, progress.text, preview, logprobs), here=True)
 
     def _stop_job(self, job_id: str) -> None:
         self._crew.stop_job(job_id)

@@ -85,18 +85,26 @@ def image(prompt: str, output: Path, horde: str | None, key: str | None, **optio
 @click.argument("prompt")
 @click.option("--max-length", type=click.IntRange(16, 4096), default=80, show_default=True, help="Tokens to write.")
 @click.option("--temperature", type=click.FloatRange(0, 5), help="0 always takes the likeliest word.")
+@click.option(
+    "--chat/--raw",
+    default=None,
+    help="Answer PROMPT by the model's chat template, or go on with it [default: questions and requests are answered].",
+)
 @model_option
 @horde_option
 @key_option
 @data_dir_option
 @config_option
 @explained
-def text(prompt: str, horde: str | None, key: str | None, **options: Any) -> None:
-    """Continue the text PROMPT. Prints the continuation as it comes."""
+def text(prompt: str, chat: bool | None, horde: str | None, key: str | None, **options: Any) -> None:
+    """Continue the text PROMPT, or answer it. Prints what is written as it comes."""
+    from hordenode.cli.chat import is_answered
     from hordenode.embedding import TextAsk
 
     where = Where(settings_for(options.pop("config"), options.pop("data_dir")), horde, key)
-    run(_text(where, TextAsk(prompt, **options)))
+    ours = chat is not None or horde is None  # of other hordes' models nothing is known
+    answered = ours and is_answered(prompt, where.settings.data_dir, options["model"], chat)
+    run(_text(where, TextAsk(prompt, chat=answered, **options)))
 
 
 def _about(where: Where, model: str) -> str:
@@ -201,24 +209,36 @@ async def _text(where: Where, ask: TextAsk) -> None:
         await _check_model(horde, "text", ask.model)
         accepted = await horde.request_text(ask.request())
         assert isinstance(accepted, RequestAccepted)
-        shown = await _show_tokens(horde, accepted) if isinstance(horde, HttpHorde) else ""
+        shown = await _show_tokens(horde, accepted, ask.chat) if isinstance(horde, HttpHorde) else ""
         await _wait(horde, accepted, horde.cancel_text)
         done = (await horde.text_status(accepted.id)).generations
         if not done:
             raise Failure("the request was given up: no worker could finish it. The node's log says why.")
-        _finish(shown, done[0].text)
+        _finish(shown, done[0].text.lstrip() if ask.chat else done[0].text)
 
 
-async def _show_tokens(horde: HttpHorde, accepted: RequestAccepted) -> str:
+class _Shown:
+    """Prints pieces of a text as they come; of an answer not the space before it."""
+
+    def __init__(self, chat: bool) -> None:
+        self._chat = chat
+        self.text = self.printed = ""
+
+    def add(self, piece: str) -> None:
+        self.text += piece
+        piece = piece.lstrip() if self._chat and not self.printed else piece
+        click.echo(piece, nl=False)
+        self.printed += piece
+
+
+async def _show_tokens(horde: HttpHorde, accepted: RequestAccepted, chat: bool) -> str:
     """Print what is written as it comes, where the horde tells; returns what was printed. Ctrl-C cancels the request."""
     from hordenode.protocol.errors import HordeError
 
-    shown = ""
+    shown = _Shown(chat)
     try:
         async for event in horde.events(accepted.id):
-            piece = _piece(event, shown)
-            click.echo(piece, nl=False)
-            shown += piece
+            shown.add(_piece(event, shown.text))
             if event.name in ("request_done", "job_faulted") or (event.name == "snapshot" and not _pending(event)):
                 break
     except HordeError:
@@ -226,7 +246,7 @@ async def _show_tokens(horde: HttpHorde, accepted: RequestAccepted) -> str:
     except (asyncio.CancelledError, KeyboardInterrupt):
         await horde.cancel_text(accepted.id)
         raise
-    return shown
+    return shown.printed
 
 
 def _piece(event: Event, shown: str) -> str:
@@ -252,11 +272,10 @@ async def _stream(settings: Settings, ask: TextAsk) -> None:
     """Print what a node of our own writes, piece by piece; once more as a whole where the pieces were not the result."""
     from hordenode.embedding import GenerationFailed
 
-    shown: list[str] = []
+    shown = _Shown(ask.chat)
 
     def show(progress: JobProgress) -> None:
-        shown.append(progress.text)
-        click.echo(progress.text, nl=False)
+        shown.add(progress.text)
 
     async with _node(settings) as node:
         await _check_model(node.local, "text", ask.model)
@@ -264,7 +283,7 @@ async def _stream(settings: Settings, ask: TextAsk) -> None:
             made = await node.generate_text(**asdict(ask), progress=show)
         except GenerationFailed as error:
             raise Failure(str(error)) from error
-    _finish("".join(shown), made.text)
+    _finish(shown.printed, made.text)
 
 
 async def _check_model(horde: HordeClient, kind: str, model: str | None) -> None:

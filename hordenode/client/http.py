@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -156,9 +155,8 @@ class HttpHorde:
                     raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
                 return await _limited(answer)
 
-    async def report(self, job_id: str, step: int, steps: int, *, text: str = "", preview: bytes = b"") -> None:
+    async def report(self, job_id: str, body: JobReport) -> None:
         """Tell a hordenode what a job of ours did; HordeError with status 404 and no rc where this horde is none."""
-        body = JobReport(step=step, steps=steps, text=text, preview=base64.b64encode(preview).decode())
         await self._post(str(self._http.base_url.join(f"../node/v1/jobs/{job_id}/progress")), body, SimpleAnswer)
 
     async def events(self, request_id: str) -> AsyncIterator[Event]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hordenode.ops.events import JobPopped, JobProgress
+from hordenode.protocol.extension import TokenLikelihood
 
 
 @dataclass(slots=True)
 class LiveJob:
-    """A running job. text: all that it wrote; preview: the latest, a small WebP."""
+    """A running job. text, logprobs: of all that it wrote; preview: the latest, a small WebP."""
 
     id: str
     request_id: str
@@ -21,6 +22,18 @@ class LiveJob:
     steps: int = 0
     text: str = ""
     preview: bytes = b""
+    logprobs: list[TokenLikelihood] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a step brought: see ops/events.py."""
+
+    step: int
+    steps: int
+    text: str = ""
+    preview: bytes = b""
+    logprobs: tuple[TokenLikelihood, ...] = ()
 
 
 class Live:
@@ -48,9 +61,11 @@ class Live:
     def of_request(self, request_id: str) -> Iterator[LiveJob]:
         return (job for job in self._jobs.values() if job.request_id == request_id)
 
-    def progress(self, job: LiveJob, step: int, steps: int, *, text: str = "", preview: bytes = b"") -> JobProgress:
+    def progress(self, job: LiveJob, news: News) -> JobProgress:
         """Note a step; the event that tells of it."""
-        job.step, job.steps = step, steps
-        job.text += text
-        job.preview = preview or job.preview
-        return JobProgress(job.id, job.request_id, job.user_id, step, steps, text, preview)
+        job.step, job.steps = news.step, news.steps
+        job.text += news.text
+        job.preview = news.preview or job.preview
+        job.logprobs += news.logprobs
+        told = (news.step, news.steps, news.text, news.preview, news.logprobs)
+        return JobProgress(job.id, job.request_id, job.user_id, *told)

@@ -8,6 +8,7 @@ import binascii
 from hordenode.blobs.images import BadImage, inspect
 from hordenode.coordinator import watch
 from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.live import News
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.events import JobReport
 
@@ -27,7 +28,7 @@ async def report(co: Coordinator, caller: Caller, job_id: str, body: JobReport) 
         raise HordeError("WrongCredentials", what="this job")
     if len(body.text) > MOST_TEXT:
         raise HordeError("BadRequest", reason=f"A report has at most {MOST_TEXT} characters of text.")
-    watch.report(co, job_id, body.step, body.steps, text=body.text, preview=_preview(body.preview))
+    watch.report(co, job_id, News(body.step, body.steps, body.text, _preview(body.preview), body.logprobs))
 
 
 def _preview(given: str) -> bytes:

@@ -6,18 +6,21 @@ import base64
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.links import RESULTS, result_key, result_url
 from hordenode.domain.entities import Job, WaitingPrompt
 from hordenode.domain.spec import ImageSpec
 from hordenode.protocol.common import GenMetadata
+from hordenode.protocol.extension import TextMade, TokenLikelihood
 from hordenode.protocol.image import ImageGeneration
 from hordenode.protocol.text import TextGeneration
 
 UPLOADED = "R2"  # what a worker sends in place of a picture that it has uploaded
 MISSING = "N/A"
 _METADATA = msgspec.json.Decoder(tuple[GenMetadata, ...])
+_LOGPROBS = msgspec.json.Decoder(tuple[TokenLikelihood, ...])
 
 
 async def image_generations(
@@ -42,6 +45,7 @@ def text_generations(done: list[tuple[Job, str]]) -> tuple[TextGeneration, ...]:
             worker_name=name,
             model=job.model,
             state=_text_state(job),
+            hordenode=TextMade(logprobs=_LOGPROBS.decode(job.logprobs)) if job.logprobs else UNSET,
         )
         for job, name in done
     )

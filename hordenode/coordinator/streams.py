@@ -93,7 +93,7 @@ class Streams:
             subscription.offer(event)
         watching = self._topics.get(MODERATORS, set()) - concerned
         if watching:
-            discreet = replace(event, text="", preview=b"") if isinstance(event, JobProgress) else event
+            discreet = replace(event, text="", preview=b"", logprobs=()) if isinstance(event, JobProgress) else event
             for subscription in watching:
                 subscription.offer(discreet)
 

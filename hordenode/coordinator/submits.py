@@ -8,6 +8,7 @@ import binascii
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, to_webp
@@ -23,10 +24,12 @@ from hordenode.domain import kudos, lifecycle
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, JobState, Kind, User, WaitingPrompt, Worker
 from hordenode.domain.limits import MAX_METADATA
+from hordenode.domain.spec import Spec, TextSpec
 from hordenode.ops.events import JobDone, JobFaulted, KudosMoved
 from hordenode.protocol.alchemy import AlchemySubmit
 from hordenode.protocol.common import SubmitAnswer
 from hordenode.protocol.errors import HordeError
+from hordenode.protocol.extension import TokenLikelihood
 from hordenode.protocol.image import ImageSubmit
 from hordenode.protocol.text import TextSubmit
 from hordenode.store import jobs, ledger, requests, sharedkeys, teams, users, workers
@@ -44,6 +47,7 @@ class Outcome:
     seed: int
     censored: bool
     gen_metadata: str
+    logprobs: tuple[TokenLikelihood, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ async def submit_text(co: Coordinator, caller: Caller, body: TextSubmit) -> Subm
         int(body.seed),
         state in ("censored", "csam"),
         msgspec.json.encode(entries).decode(),
+        () if body.hordenode is UNSET else body.hordenode.logprobs,
     )
     return await _submit(co, caller, outcome)
 
@@ -187,6 +192,7 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
         outcome=it.outcome.state,
         censored=it.outcome.censored,
         gen_metadata=it.outcome.gen_metadata,
+        logprobs=_logprobs(spec, it.outcome),
         reward=reward.kudos,
     )
     jobs.finish(tx, done, co.deliveries.next())
@@ -201,6 +207,12 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
     note_speed(tx, it.owner, it.worker, it.job.model, speed, now)
     delivery = Delivery(now, it.outcome.kind, it.job.model, it.wp.things, speed)
     return Settled(reward.kudos, delivery, it.worker.id, told)
+
+
+def _logprobs(spec: Spec, outcome: Outcome) -> str | None:
+    """As they are stored, where the request asked for them."""
+    asked = isinstance(spec, TextSpec) and "logprobs" in spec.extension
+    return msgspec.json.encode(outcome.logprobs).decode() if asked and outcome.logprobs else None
 
 
 def _pay(tx: Tx, it: _Delivery, reward: Amount, charge: Amount, now: int) -> None:

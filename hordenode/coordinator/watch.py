@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from hordenode.coordinator.context import Caller, Coordinator
-from hordenode.coordinator.live import LiveJob
+from hordenode.coordinator.live import LiveJob, News
 from hordenode.coordinator.progress import request_check
 from hordenode.coordinator.streams import topics_for
 from hordenode.domain import kudos
@@ -77,9 +77,7 @@ async def snapshot(co: Coordinator, it: Viewer) -> Snapshot:
     )
 
 
-def report(
-    co: Coordinator, job_id: str, step: int, steps: int, *, text: str = "", preview: bytes = b"", here: bool = False
-) -> None:
+def report(co: Coordinator, job_id: str, news: News, *, here: bool = False) -> None:
     """A running job made a step; see ops/events.py. Without effect for a job that does not run.
 
     here: on this node's own engine.
@@ -88,8 +86,8 @@ def report(
     if job is None:
         return
     if here:
-        co.metrics.counter(names.ENGINE_STEPS, job.kind).add(max(0, step - job.step))
-    co.announce(co.live.progress(job, step, steps, text=text, preview=preview))
+        co.metrics.counter(names.ENGINE_STEPS, job.kind).add(max(0, news.step - job.step))
+    co.announce(co.live.progress(job, news))
 
 
 def _read(tx: Tx, it: Viewer) -> tuple[list[tuple[WaitingPrompt, list[Job]]], int | None]:
@@ -114,5 +112,6 @@ def _job(job: LiveJob) -> FollowedJob:
         step=job.step,
         steps=job.steps,
         text=job.text,
+        logprobs=tuple(job.logprobs) or UNSET,
         preview=job.preview or UNSET,
     )

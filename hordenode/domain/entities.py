@@ -133,7 +133,7 @@ class WaitingPrompt(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One generation handed to one worker."""
+    """One generation handed to one worker. `logprobs`: of a text whose request asked for them, as JSON."""
 
     id: str
     request_id: str
@@ -150,6 +150,7 @@ class Job(msgspec.Struct, frozen=True):
     censored: bool = False
     gen_metadata: str | None = None
     reward: int = 0
+    logprobs: str | None = None
 
 
 class SharedKey(msgspec.Struct, frozen=True):

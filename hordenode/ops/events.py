@@ -44,7 +44,8 @@ class JobPopped:
 class JobProgress:
     """A job made a step.
 
-    `text` is what a text job wrote since the last event; `preview` a small WebP of what an image job has drawn so far.
+    `text` is what a text job wrote since the last event, `logprobs` how likely its tokens were (protocol/extension.py);
+    `preview` a small WebP of what an image job has drawn so far.
     """
 
     id: str
@@ -54,6 +55,7 @@ class JobProgress:
     steps: int
     text: str = ""
     preview: bytes = b""
+    logprobs: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

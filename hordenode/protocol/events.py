@@ -7,7 +7,8 @@
     heartbeat      nothing happened for a while
 
 `job_progress` has `id`, `request_id`, `step`, `steps`, and where there is something of them `text` (what was written
-since the last one) and `preview` (a small WebP, base64). Events are hints: what counts is what `status` says.
+since the last one), `logprobs` (of the tokens since, where the request asked for them; protocol/extension.py) and
+`preview` (a small WebP, base64). Events are hints: what counts is what `status` says.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from hordenode.protocol.common import RequestCheck
+from hordenode.protocol.extension import Likelihoods
 from hordenode.protocol.wire import Answer, Request
 
 
@@ -29,23 +31,26 @@ class EventsQuery(Request, frozen=True, kw_only=True):
 class JobReport(Request, frozen=True, kw_only=True):
     """What a worker tells of a running job: step `step` of at most `steps` is done.
 
-    text: what was written since its last report; preview: what is drawn so far, a small WebP (base64).
+    text: what was written since its last report, logprobs: of the tokens since, where they were asked for; preview: what
+    is drawn so far, a small WebP (base64).
     """
 
     step: Annotated[int, Meta(ge=0, le=1_000_000)]
     steps: Annotated[int, Meta(ge=0, le=1_000_000)]
     text: str = ""
+    logprobs: Likelihoods = ()
     preview: str = ""
 
 
 class FollowedJob(Answer, frozen=True, kw_only=True):
-    """A running job. text: all that it wrote; preview: the latest, a WebP (base64)."""
+    """A running job. text: all that it wrote, with the logprobs that were asked for; preview: the latest, a WebP (base64)."""
 
     id: str
     request_id: str
     step: int
     steps: int
     text: str
+    logprobs: Likelihoods | UnsetType = UNSET
     preview: bytes | UnsetType = UNSET
 
 

@@ -1,6 +1,7 @@
 """What the v2 API has no words for: the `hordenode` object in the params of a text request and in a job's payload.
 
-A request with one is handed only to workers that know it (domain/capabilities.py); v2 alone never sends it.
+A request with one is handed only to workers that know it (domain/capabilities.py); v2 alone never sends it. What such a
+request asked to be told of its text stands in a `hordenode` object of its submission and of its generation.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from hordenode.protocol.wire import FreeObject, Request, rule, storable
+from hordenode.protocol.wire import INT64_MAX, FreeObject, Request, rule, storable
 
 LONGEST = 262_144  # characters of a constraint
 LONGEST_NUMBER, MOST_BIAS = 9, 100
+MOST_LIKELY, MOST_TOKENS = 20, 4096  # 4096: the longest text that v2 knows
+LONGEST_TOKEN = 4096  # characters
+LEAST_LOGPROB = -9999.0  # of what cannot come: JSON has no infinity
 
 Constraint = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
 Positive = Annotated[float, Meta(ge=0.0)]
@@ -47,7 +51,7 @@ class TextExtension(Request, frozen=True, kw_only=True):
     json_schema: FreeObject | UnsetType = UNSET
     regex: Constraint | UnsetType = UNSET
     grammar: Constraint | UnsetType = UNSET
-    logprobs: Annotated[int, Meta(ge=0, le=20)] | UnsetType = UNSET
+    logprobs: Annotated[int, Meta(ge=0, le=MOST_LIKELY)] | UnsetType = UNSET
     presence_penalty: Penalty | UnsetType = UNSET
     frequency_penalty: Penalty | UnsetType = UNSET
     logit_bias: Annotated[dict[str, Any], rule(biases)] | UnsetType = UNSET
@@ -69,6 +73,29 @@ class TextExtension(Request, frozen=True, kw_only=True):
             storable(self.json_schema)
         if self.logit_bias is not UNSET:
             biases(self.logit_bias)
+
+
+class LikelyToken(Request, frozen=True, kw_only=True):
+    """A token, its text (of half a character U+FFFD) and the logarithm of its probability, before any sampler."""
+
+    token: Annotated[int, Meta(ge=0, le=INT64_MAX)]
+    text: Annotated[str, Meta(max_length=LONGEST_TOKEN)]
+    logprob: Annotated[float, Meta(ge=LEAST_LOGPROB, le=0.0)]
+
+
+class TokenLikelihood(LikelyToken, frozen=True, kw_only=True):
+    """A token that was written, and the likeliest in its place, the likeliest first."""
+
+    top: Annotated[tuple[LikelyToken, ...], Meta(max_length=MOST_LIKELY)] = ()
+
+
+Likelihoods = Annotated[tuple[TokenLikelihood, ...], Meta(max_length=MOST_TOKENS)]
+
+
+class TextMade(Request, frozen=True, kw_only=True):
+    """What is told of a finished text. `logprobs`: of its tokens in their order, where the request asked for them."""
+
+    logprobs: Likelihoods = ()
 
 
 def given(extension: TextExtension) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hordenode.protocol.common import (
     TextGenMetadata,
     WorkerMessage,
 )
-from hordenode.protocol.extension import TextExtension
+from hordenode.protocol.extension import TextExtension, TextMade
 from hordenode.protocol.image import ModelName
 from hordenode.protocol.wire import Answer, Count, Int64, Request, Unit, rule, to_int64, whole_number
 
@@ -84,7 +84,7 @@ class TextRequest(Request, frozen=True, kw_only=True):
 
 
 class TextGeneration(Answer, frozen=True, kw_only=True):
-    """One finished text, without the prompt."""
+    """One finished text, without the prompt. hordenode: where the request asked for what v2 has no words for."""
 
     text: str
     seed: int
@@ -93,6 +93,7 @@ class TextGeneration(Answer, frozen=True, kw_only=True):
     worker_name: str
     model: str
     state: str = "ok"  # ok, censored or csam
+    hordenode: TextMade | UnsetType = UNSET
 
 
 class TextStatus(RequestCheck, frozen=True, kw_only=True):
@@ -189,6 +190,7 @@ class TextSubmit(Request, frozen=True, kw_only=True):
     seed: Annotated[int | float | str, rule(whole_number)] = 0
     state: SubmitState = "ok"
     gen_metadata: tuple[TextGenMetadata, ...] = ()
+    hordenode: TextMade | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         force_setattr(self, "seed", to_int64(self.seed))

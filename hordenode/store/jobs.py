@@ -14,7 +14,8 @@ INSERT = statement("jobs.insert", f"INSERT INTO jobs ({columns(Job)}) VALUES ({p
 FINISH = statement(
     "jobs.finish",
     "UPDATE jobs SET state = 'done', finished_ms = :now_ms, seed = :seed, result = :result, outcome = :outcome,"
-    " censored = :censored, gen_metadata = :gen_metadata, reward = :reward, done_seq = :sequence"
+    " censored = :censored, gen_metadata = :gen_metadata, logprobs = :logprobs, reward = :reward,"
+    " done_seq = :sequence"
     " WHERE id = :id AND state = 'processing'",
 )
 FAULT = statement(
@@ -76,6 +77,7 @@ def finish(tx: Tx, job: Job, sequence: int) -> bool:
             outcome=job.outcome,
             censored=job.censored,
             gen_metadata=job.gen_metadata,
+            logprobs=job.logprobs,
             reward=job.reward,
             sequence=sequence,
         )

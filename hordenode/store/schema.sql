@@ -292,7 +292,8 @@ CREATE TABLE jobs (
     censored      INTEGER NOT NULL DEFAULT 0,
     gen_metadata  TEXT,
     reward        INTEGER NOT NULL DEFAULT 0,
-    done_seq      INTEGER
+    done_seq      INTEGER,
+    logprobs      TEXT
 );
 CREATE INDEX jobs_by_request ON jobs (request_id);
 CREATE INDEX jobs_done ON jobs (done_seq) WHERE done_seq IS NOT NULL;

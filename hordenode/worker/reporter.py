@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hordenode.client.base import Unreachable
-from hordenode.engine.jobs import Picture, Progress
+from hordenode.engine.jobs import Picture, Progress, TokenLikelihood
 from hordenode.protocol.errors import HordeError
-from hordenode.worker.results import encode_preview
+from hordenode.protocol.events import JobReport
+from hordenode.worker.results import encode_preview, wire_likelihood
 
 log = logging.getLogger("hordenode.worker")
 
@@ -21,7 +23,7 @@ EVERY_S = 0.2
 class TakesReports(Protocol):
     """client/http.py: a horde that may be a hordenode."""
 
-    async def report(self, job_id: str, step: int, steps: int, *, text: str, preview: bytes) -> None: ...
+    async def report(self, job_id: str, body: JobReport) -> None: ...
 
 
 @dataclass(slots=True)
@@ -32,6 +34,17 @@ class _News:
     steps: int
     text: str = ""
     preview: Picture | None = None
+    logprobs: list[TokenLikelihood] = field(default_factory=list)
+
+    def report(self) -> JobReport:
+        preview = b"" if self.preview is None else encode_preview(self.preview)
+        return JobReport(
+            step=self.step,
+            steps=self.steps,
+            text=self.text,
+            logprobs=tuple(wire_likelihood(each) for each in self.logprobs),
+            preview=base64.b64encode(preview).decode(),
+        )
 
 
 class Reporter:
@@ -51,6 +64,7 @@ class Reporter:
         news.step, news.steps = progress.step, progress.steps
         news.text += progress.text
         news.preview = progress.preview or news.preview
+        news.logprobs += [] if progress.logprobs is None else [progress.logprobs]
         if self._task is None:
             self._task = asyncio.create_task(self._send(), name="reports of jobs")
 
@@ -66,9 +80,8 @@ class Reporter:
             self._task = None
 
     async def _tell(self, job_id: str, news: _News) -> None:
-        preview = b"" if news.preview is None else encode_preview(news.preview)
         try:
-            await self._horde.report(job_id, news.step, news.steps, text=news.text, preview=preview)
+            await self._horde.report(job_id, news.report())
         except HordeError as error:
             if error.rc is None and error.status in (404, 405):  # no such address: another kind of horde
                 self._refused = True

@@ -15,16 +15,19 @@ from hordenode.engine.jobs import (
     AlchemyResult,
     Constraint,
     ImageJob,
+    Likely,
     Message,
     Picture,
     TextJob,
     TextResult,
+    TokenLikelihood,
 )
 from hordenode.protocol import alchemy as wire_alchemy
+from hordenode.protocol import extension as wire_extension
 from hordenode.protocol import image as wire_image
 from hordenode.protocol import text as wire_text
 from hordenode.protocol.common import ImageGenMetadata
-from hordenode.protocol.extension import KINDS, TextExtension, given
+from hordenode.protocol.extension import KINDS, TextExtension, TextMade, given
 from hordenode.worker.metadata import user_comment
 
 WEBP_QUALITY = 95
@@ -167,8 +170,21 @@ def remarks_on(job: ImageJob, sources: Sources, picture: Picture) -> tuple[Image
 
 
 def text_submit(job_id: str, result: TextResult) -> wire_text.TextSubmit:
-    """The submission of a text."""
-    return wire_text.TextSubmit(id=job_id, generation=result.text, seed=result.seed)
+    """The submission of a text, with how likely its tokens were where that was asked."""
+    logprobs = tuple(wire_likelihood(each) for each in result.logprobs)
+    more = TextMade(logprobs=logprobs) if logprobs else UNSET
+    return wire_text.TextSubmit(id=job_id, generation=result.text, seed=result.seed, hordenode=more)
+
+
+def wire_likelihood(told: TokenLikelihood) -> wire_extension.TokenLikelihood:
+    """How likely a token was, as hordes say it."""
+    top = tuple(wire_extension.LikelyToken(**_likely(each)) for each in told.top)
+    return wire_extension.TokenLikelihood(**_likely(told.chosen), top=top)
+
+
+def _likely(told: Likely) -> dict[str, Any]:
+    text = told.text.replace("\0", "\ufffd")[: wire_extension.LONGEST_TOKEN]
+    return {"token": told.token, "text": text, "logprob": min(0.0, max(wire_extension.LEAST_LOGPROB, told.logprob))}
 
 
 def form_submit(form: wire_alchemy.AlchemyJobForm, result: AlchemyResult) -> wire_alchemy.AlchemySubmit:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hordenode.coordinator.local import LocalHorde
-from hordenode.engine.jobs import Constraint, Message
+from hordenode.engine.jobs import Constraint, Likely, Message, TextResult, TokenLikelihood
 from hordenode.protocol.text import TextPop
 from hordenode.worker import results
 from tests.support.aio import run
@@ -89,6 +90,68 @@ def test_others_see_nothing_of_it(tmp_path: Path) -> None:
                 assert job["id"] is not None and "hordenode" not in job["payload"]
 
     run(main())
+
+
+def likely(token: int, text: str, logprob: float, **more: Any) -> dict[str, Any]:
+    return {"token": token, "text": text, "logprob": logprob} | more
+
+
+LOGPROBS = [
+    likely(5, "One", -0.5, top=[likely(5, "One", -0.5), likely(7, "Two", -1.25)]),
+    likely(9, " more", -9999.0, top=[]),
+]
+
+
+async def submit(horde: Horde, key: str, extension: dict[str, Any], **made: Any) -> Any:
+    """The generations of a request with this extension, once a worker has handed in a text with what it `made`."""
+    request = (await post(horde, extension))["id"]
+    job = await horde.ok("POST", "/generate/text/pop", OURS, key=key)
+    body = {"id": job["id"], "generation": "One more", "state": "ok", "seed": 1} | made
+    answer = await horde.call("POST", "/generate/text/submit", body, key=key)
+    if answer.status_code != 200:
+        return list(answer.json().get("errors", {}))
+    return (await horde.ok("GET", f"/generate/text/status/{request}"))["generations"]
+
+
+def test_logprobs_come_back_to_who_asked_for_them(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            key = await horde.worker_key()
+            (told,) = await submit(horde, key, {"logprobs": 2}, hordenode={"logprobs": LOGPROBS})
+            assert told["hordenode"] == {"logprobs": LOGPROBS}
+            (untold,) = await submit(horde, key, {"logprobs": 0})
+            (unasked,) = await submit(horde, key, {"mirostat_tau": 4.0}, hordenode={"logprobs": LOGPROBS})
+            assert "hordenode" not in untold and "hordenode" not in unasked
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("bad", "where"),
+    [
+        ({"logprobs": [likely(1, "a", 0.5)]}, "hordenode.logprobs.0.logprob"),
+        ({"logprobs": [likely(-1, "a", -0.5)]}, "hordenode.logprobs.0.token"),
+        ({"logprobs": [likely(1, "a", -0.5, top=[likely(1, "a", -0.5)] * 21)]}, "hordenode.logprobs.0.top"),
+        ({"logprobs": {}}, "hordenode.logprobs"),
+        ([], "hordenode"),
+    ],
+)
+def test_logprobs_that_are_none_are_refused(tmp_path: Path, bad: Any, where: str) -> None:
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            assert await submit(horde, await horde.worker_key(), {"logprobs": 2}, hordenode=bad) == [where]
+
+    run(main())
+
+
+def test_what_the_engine_tells_is_what_hordes_take() -> None:
+    """No infinity, no NUL."""
+    never = TokenLikelihood(Likely(3, "a\0", float("-inf")), (Likely(4, "b", 1e-12),))
+    made = results.text_submit("a", TextResult("a", "text", 1, 1, "stop", 7, (never,))).hordenode
+    assert msgspec.json.decode(msgspec.json.encode(made)) == {
+        "logprobs": [likely(3, "a\ufffd", -9999.0, top=[likely(4, "b", 0.0)])]
+    }
+    assert results.text_submit("a", TextResult("a", "text", 1, 1, "stop", 7)).hordenode is msgspec.UNSET
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from PIL import Image
 
 from hordenode.api.handlers import events as stream
 from hordenode.coordinator import watch
+from hordenode.coordinator.live import News
 from hordenode.coordinator.streams import Streams
 from hordenode.ops.events import QUEUE_LENGTH, KudosMoved
 from tests.live.follow import follow
@@ -52,8 +53,8 @@ def test_a_request_is_followed_from_the_queue_to_its_end(tmp_path: Path) -> None
                 assert first.data["requests"] == [] and first.data["kudos"] == 0.0
                 request = await posted(horde, key)
                 job = await popped(horde, worker)
-                watch.report(horde.co, job, 1, 80, text="a whole")
-                watch.report(horde.co, job, 2, 80, text=" text\n")
+                watch.report(horde.co, job, News(1, 80, "a whole"))
+                watch.report(horde.co, job, News(2, 80, " text\n"))
                 await submitted(horde, worker, job)
                 seen = await follower.until("request_done")
             names = [event.name for event in seen]
@@ -76,11 +77,11 @@ def test_who_comes_late_gets_what_was_written_so_far_and_no_piece_twice(tmp_path
             worker = await horde.worker_key()
             request = await posted(horde)
             job = await popped(horde, worker)
-            watch.report(horde.co, job, 1, 80, text="one")
+            watch.report(horde.co, job, News(1, 80, "one"))
             async with follow(horde, request=request) as follower:
-                watch.report(horde.co, job, 2, 80, text=" two")
+                watch.report(horde.co, job, News(2, 80, " two"))
                 snapshot = await follower.next()
-                watch.report(horde.co, job, 3, 80, text=" three")
+                watch.report(horde.co, job, News(3, 80, " three"))
                 rest = await follower.next()
             assert snapshot.data["requests"][0]["processing"] == 1
             assert snapshot.data["jobs"][0]["text"] + rest.data["text"] == "one two three"
@@ -96,7 +97,7 @@ def test_previews_reach_those_who_follow_the_picture(tmp_path: Path) -> None:
             job = (await horde.ok("POST", "/generate/pop", IMAGE_POP, key=worker))["id"]
             async with follow(horde, request=request) as follower:
                 await follower.next()
-                watch.report(horde.co, job, 5, 20, preview=b"webp bytes")
+                watch.report(horde.co, job, News(5, 20, preview=b"webp bytes"))
                 event = await follower.next()
             assert base64.b64decode(event.data["preview"]) == b"webp bytes" and "text" not in event.data
 
@@ -117,7 +118,7 @@ def test_nobody_hears_what_is_not_theirs(tmp_path: Path) -> None:
             ):
                 await posted(horde, mine)
                 job = await popped(horde, worker)
-                watch.report(horde.co, job, 1, 80, text="secret words")
+                watch.report(horde.co, job, News(1, 80, "secret words"))
                 await submitted(horde, worker, job)
                 heard = [event.name for event in await owner.until("request_done")]
                 watched = [event.name for event in await judge.until("request_done")]
@@ -151,12 +152,12 @@ def test_a_slow_follower_is_told_of_the_gap_and_gets_a_new_snapshot(tmp_path: Pa
                 await follower.next()
                 follower.reading.clear()
                 for step in range(QUEUE_LENGTH + 2):
-                    watch.report(horde.co, job, step, 5000, text=".")
+                    watch.report(horde.co, job, News(step, 5000, "."))
                     await asyncio.sleep(0)
                 follower.reading.set()
                 seen = await follower.until("gap")
                 snapshot = await follower.next()
-                watch.report(horde.co, job, 5000, 5000, text="!")
+                watch.report(horde.co, job, News(5000, 5000, "!"))
                 last = await follower.next()
             assert len(seen) < 5, "what was left out is not sent late"
             assert snapshot.data["jobs"][0]["text"] == "." * (QUEUE_LENGTH + 2)

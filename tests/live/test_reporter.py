@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from hordenode.client.http import HttpHorde
-from hordenode.engine.jobs import Picture, Progress
+from hordenode.engine.jobs import Likely, Picture, Progress, TokenLikelihood
 from hordenode.worker.reporter import Reporter
 from tests.live.follow import follow
 from tests.support.aio import run
@@ -47,13 +47,16 @@ def test_tokens_reach_the_followers_in_few_reports(tmp_path: Path) -> None:
                     report(Progress(job, step, 80, f"{step} "))
                 first = await follower.next()
                 for step in range(41, 81):
-                    report(Progress(job, step, 80, f"{step} ", preview=Picture(8, 8, bytes(192), 0)))
+                    told = TokenLikelihood(Likely(step, f"{step} ", -0.5), ())
+                    report(Progress(job, step, 80, f"{step} ", preview=Picture(8, 8, bytes(192), 0), logprobs=told))
                 await pauses.next()
                 second = await follower.next()
                 await pauses.next()
             text = first.data["text"] + second.data["text"]
             assert text.split() == [str(step) for step in range(1, 81)], "two reports for eighty tokens"
             assert (first.data["step"], second.data["step"]) == (40, 80) and second.data["preview"]
+            assert [each["token"] for each in second.data["logprobs"]] == list(range(41, 81))
+            assert "logprobs" not in first.data
             report(Progress("gone", 1, 2, "x"))  # a job that is over: nothing happens
             await pauses.next()
             await remote.aclose()

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import psutil
 import pytest
 
 from hordenode.client.events import Event
 from hordenode.client.http import HttpHorde
 from hordenode.protocol.common import RequestAccepted
+from hordenode.protocol.extension import TextExtension, TextMade
 from hordenode.protocol.image import ImageParams, ImageRequest
 from hordenode.protocol.text import TextParams, TextRequest
 from tests.support.aio import run
@@ -45,6 +47,19 @@ def test_generate_text_prints_what_a_running_node_writes_as_it_comes(node: NodeP
     assert len(b"".join(pieces).split()) > 20
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_question_is_answered(node: NodeProcess, tmp_path: Path, running: bool) -> None:
+    """By the chat template of the demo model, through a node that runs or one for this text alone."""
+    command = [sys.executable, "-m", "hordenode", "generate", "text", "What is kudos?", "--temperature", "0"]
+    where = ["--data-dir", str(node.data_dir if running else tmp_path / "data")]
+    answer, raw = (
+        subprocess.run([*command, *more, *where], capture_output=True, text=True, check=True, timeout=120).stdout
+        for more in ((), ("--raw",))
+    )
+    assert "kudos" in answer.lower() and answer[0].isupper(), answer
+    assert raw != answer
+
+
 def test_the_pieces_are_the_text(node: NodeProcess) -> None:
     async def main() -> None:
         horde = HttpHorde(node.url, node.owner_key)
@@ -52,13 +67,20 @@ def test_the_pieces_are_the_text(node: NodeProcess) -> None:
             events = horde.events("")  # the key's own: so that the stream is there before the request
             assert (await anext(events)).name == "snapshot"
             accepted = await horde.request_text(
-                TextRequest(prompt="The little boat", params=TextParams(max_length=120))
+                TextRequest(
+                    prompt="The little boat", params=TextParams(max_length=120, hordenode=TextExtension(logprobs=2))
+                )
             )
             assert isinstance(accepted, RequestAccepted)
             seen = await _until_done(events, accepted.id)
             pieces = [event.data.get("text", "") for event in seen if event.name == "job_progress"]
             assert len(pieces) > 10
-            assert "".join(pieces) == (await horde.text_status(accepted.id)).generations[0].text
+            made = (await horde.text_status(accepted.id)).generations[0]
+            assert "".join(pieces) == made.text
+            told = [each for event in seen for each in event.data.get("logprobs", ())]
+            assert isinstance(made.hordenode, TextMade)
+            assert told == msgspec.json.decode(msgspec.json.encode(made.hordenode.logprobs)) and len(told) > 10
+            assert all(len(each["top"]) == 2 and each["text"] for each in told)
         finally:
             await horde.aclose()
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from hordenode.cli.main import main as cli
 from hordenode.coordinator import watch
+from hordenode.coordinator.live import News
 from hordenode.ops.metric_names import FAMILIES
 from hordenode.ops.metrics import Family, Metrics, Sample
 from tests.support.aio import run
@@ -85,7 +86,7 @@ def test_a_node_counts_what_it_does(tmp_path: Path) -> None:
             await horde.ok("POST", "/generate/text/async", TEXT_REQUEST, key=key)
             horde.clock.advance(3)
             job = (await horde.ok("POST", "/generate/text/pop", TEXT_POP, key=worker))["id"]
-            watch.report(horde.co, job, 5, 80, text="x", here=True)
+            watch.report(horde.co, job, News(5, 80, "x"), here=True)
             horde.clock.advance(7)
             await horde.ok("POST", "/generate/text/submit", {"id": job, "generation": "x"}, key=worker)
             await horde.call("POST", "/generate/text/submit", {"id": job, "generation": "x"}, key=worker)

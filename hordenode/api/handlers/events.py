@@ -97,7 +97,7 @@ class Frames:
         """An event of ops/events.py."""
         name, told = _shape(type(event))
         members = {member: getattr(event, member) for member in told}
-        return self.make(name, {member: value for member, value in members.items() if value not in ("", b"")})
+        return self.make(name, {member: value for member, value in members.items() if value not in ("", b"", ())})
 
 
 def _shape(kind: type) -> tuple[str, tuple[str, ...]]:
