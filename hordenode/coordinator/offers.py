@@ -18,7 +18,7 @@ from hordenode.domain.forms import FORMS
 from hordenode.domain.limits import max_workers
 from hordenode.domain.matching import AlchemyOffer, ImageOffer, Offer, TextOffer, WorkerFacts, coarse_speed
 from hordenode.protocol.alchemy import AlchemyPop
-from hordenode.protocol.errors import HordeError
+from hordenode.protocol.errors import MODELS_REFUSED, HordeError
 from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
 from hordenode.store import workers
@@ -81,6 +81,8 @@ def admit(tx: Tx, co: Coordinator, caller: Caller, kind: Kind, pop: Pop) -> Admi
         raise HordeError("WrongCredentials", what=f"the worker name '{name}'")
     else:
         worker = _check_in(tx, co, caller, owner, worker, pop)
+    if isinstance(pop, ImagePop) and not pop.models:
+        raise HordeError("BadRequest", MODELS_REFUSED)
     return Admitted(owner, worker, _judge(co, pop, _facts(co, owner, worker), preferred | {owner.id}))
 
 

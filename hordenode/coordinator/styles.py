@@ -25,12 +25,13 @@ from hordenode.protocol.styles import (
     StylesQuery,
     TextStyle,
 )
-from hordenode.protocol.text import TextParams, TextRequest
+from hordenode.protocol.text import TextParams, TextRequest, TextStyleParams
 from hordenode.store import sharedkeys, styles, users
 from hordenode.store.tx import Tx
 
 MOST_PAGES = 100_000
 UNKNOWN = {Kind.IMAGE: "Image styleNotFound", Kind.TEXT: "Text styleNotFound"}
+SHOWN_TEXT_PARAMS = msgspec.json.Decoder(TextStyleParams)
 PLACEHOLDERS = {Kind.IMAGE: ("{p}", "{np}"), Kind.TEXT: ("{p}",)}
 
 
@@ -239,7 +240,7 @@ def _details(tx: Tx, style: Style) -> ImageStyle | TextStyle:
         "creator": owner.alias if owner else "",
     }
     if style.kind is Kind.TEXT:
-        return TextStyle(params=styling.TEXT_PARAMS.decode(style.params), **common)
+        return TextStyle(params=SHOWN_TEXT_PARAMS.decode(style.params), **common)
     examples = tuple(
         StyleExample(id=example.id, url=example.url, primary=example.main)
         for example in styles.examples_of(tx, style.id)

@@ -27,14 +27,15 @@ from hordenode.domain.styles import (
 )
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageParams, ImageRequest, ImageStyleParams
-from hordenode.protocol.text import TextParams, TextRequest, TextStyleParams
+from hordenode.protocol.text import TextParams, TextRequest, TextStyleInputParams
 from hordenode.store import collections, ledger, styles, users
 from hordenode.store.tx import Tx
 
 P = TypeVar("P", ImageParams, TextParams)
 
 IMAGE_PARAMS = msgspec.json.Decoder(ImageStyleParams)
-TEXT_PARAMS = msgspec.json.Decoder(TextStyleParams)
+TEXT_PARAMS = msgspec.json.Decoder(TextStyleInputParams)
+SIZES = ("width", "height", "max_length", "max_context_length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,10 @@ async def style_image(co: Coordinator, body: ImageRequest) -> tuple[ImageRequest
         return body, None
     applied = await _find(co, body.style, Kind.IMAGE)
     params = IMAGE_PARAMS.decode(applied.style.params)
-    asked = body.params or ImageParams()
-    styled = _restyle(asked, params)
-    for side in ("width", "height"):
-        if getattr(styled, side) is UNSET:
-            styled = replace(styled, **{side: getattr(asked, side)})
     return replace(
         body,
         prompt=image_prompt(applied.style.prompt, body.prompt),
-        params=styled,
+        params=_restyle(body.params or ImageParams(), params),
         models=applied.models,
         nsfw=body.nsfw or applied.style.nsfw,
     ), applied
@@ -80,9 +76,10 @@ async def style_text(co: Coordinator, body: TextRequest) -> tuple[TextRequest, A
     ), applied
 
 
-def _restyle(asked: P, style: ImageStyleParams | TextStyleParams) -> P:
-    """All that a style can say is the style's, whether it says it or not."""
-    return replace(asked, **asdict(style))
+def _restyle(asked: P, style: ImageStyleParams | TextStyleInputParams) -> P:
+    """All that a style can say is the style's, whether it says it or not; sizes are only when it says them."""
+    said = {name: value for name, value in asdict(style).items() if value is not UNSET or name not in SIZES}
+    return replace(asked, **said)
 
 
 async def _find(co: Coordinator, text: str, kind: Kind) -> Applied:

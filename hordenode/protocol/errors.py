@@ -17,7 +17,7 @@ from hordenode.protocol.errors_table import ERRORS, ErrorCode
 __all__ = ["ERRORS", "MODELS_REFUSED", "ErrorCode", "HordeError", "PlainError", "ValidationFailed"]
 
 # Reason for a BadRequest on pop; workers match "we cannot accept workers serving" (worker_protocol.md 7).
-MODELS_REFUSED = "Sorry, we cannot accept workers serving only models that this horde does not know."
+MODELS_REFUSED = "Sorry, we cannot accept workers serving no model: name at least one."
 
 
 class HordeError(Exception):

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from hordenode.protocol.common import Warning_
 from hordenode.protocol.image import ImageStyleParams
 from hordenode.protocol.sharedkeys import SharedKeyDetails
-from hordenode.protocol.text import TextStyleParams
+from hordenode.protocol.text import TextStyleInputParams, TextStyleParams
 from hordenode.protocol.wire import Answer, Int64, Request
 
 Words = tuple[Annotated[str, Meta(min_length=1)], ...]
@@ -44,7 +44,7 @@ class TextStyleInput(_NewStyle, frozen=True, kw_only=True):
     """A new text style."""
 
     prompt: Annotated[str, Meta(min_length=3)] = "{p}"
-    params: TextStyleParams = TextStyleParams()
+    params: TextStyleInputParams = TextStyleInputParams()
     sharedkey: str | UnsetType = UNSET
 
 
@@ -70,7 +70,7 @@ class ImageStylePatch(_StyleChange, frozen=True, kw_only=True):
 class TextStylePatch(_StyleChange, frozen=True, kw_only=True):
     """Changes to a text style."""
 
-    params: TextStyleParams | UnsetType = UNSET
+    params: TextStyleInputParams | UnsetType = UNSET
     sharedkey: str | UnsetType = UNSET
 
 

@@ -52,12 +52,17 @@ class TextStyleParams(Request, frozen=True, kw_only=True):
     hordenode: TextExtension | UnsetType = UNSET
 
 
-class TextParams(TextStyleParams, frozen=True, kw_only=True):
-    """How to write. Absent fields take the worker's default. Lengths in tokens."""
+class TextStyleInputParams(TextStyleParams, frozen=True, kw_only=True):
+    """A style may say the lengths too, in tokens; they are kept, but not shown (contract 13: stored as sent)."""
 
-    n: Count | UnsetType = UNSET
     max_length: Annotated[int, Meta(ge=16, le=4096)] | UnsetType = UNSET
     max_context_length: Annotated[int, Meta(ge=80, le=1048576)] | UnsetType = UNSET
+
+
+class TextParams(TextStyleInputParams, frozen=True, kw_only=True):
+    """How to write. Absent fields take the worker's default."""
+
+    n: Count | UnsetType = UNSET
 
 
 class TextRequest(Request, frozen=True, kw_only=True):

@@ -138,12 +138,14 @@ ANYBODY = "200 200 200 200 200 200 200 200 200"
 #                                                 none anon regi trus mode admi shar dele flag
 ROWS = [
     Row("POST /generate/async",                  "400  202  202  202  202  202  202  403  202", IMAGE_REQUEST),
+    Row("POST /generate/async",                  "400  200  200  200  200  200  200  403  200", IMAGE_REQUEST | {"dry_run": True}),
     Row("GET /generate/check/{id}",              ANYBODY, prepare=image_request),
     Row("GET /generate/status/{id}",             ANYBODY, prepare=image_request),
     Row("DELETE /generate/status/{id}",          ANYBODY, prepare=image_request),
     Row("POST /generate/pop",                    "400  403  200  200  200  200  401  403  403", IMAGE_POP | {"name": "newcomer"}),
     Row("POST /generate/submit",                 "400  403  200  403  403  403  401  403  403", {"generation": "R2", "seed": 1}, prepare=image_job),
     Row("POST /generate/text/async",             "400  202  202  202  202  202  202  403  202", TEXT_REQUEST),
+    Row("POST /generate/text/async",             "400  200  200  200  200  200  200  403  200", TEXT_REQUEST | {"dry_run": True}),
     Row("GET /generate/text/status/{id}",        ANYBODY, prepare=text_request),
     Row("DELETE /generate/text/status/{id}",     ANYBODY, prepare=text_request),
     Row("POST /generate/text/pop",               "400  403  200  200  200  200  401  403  403", TEXT_POP | {"name": "newcomer"}),

@@ -11,8 +11,15 @@ from starlette.types import Message
 
 from hordenode.api.routes import ROUTES
 from tests.contract.permissions import CALLERS, ROWS, Row
+from tests.contract.schema import ROUTES as ROUTES_OF_V2
+from tests.contract.schema import validate
 from tests.support.aio import run
 from tests.support.people import Cast, People, open_people
+
+
+def operation_of(row: Row) -> str:
+    """The route as api.json names it."""
+    return row.route.replace(":path}", "}")
 
 
 async def status_of(people: People, row: Row, who: str) -> int:
@@ -38,6 +45,8 @@ async def status_of(people: People, row: Row, who: str) -> int:
     if row.endless:
         return await first_status(people, method, path, headers)
     answer = await people.horde.http.request(method, path, content=content, headers=headers)
+    if operation_of(row) in ROUTES_OF_V2:
+        validate(operation_of(row), answer.status_code, answer.json())
     return answer.status_code
 
 
@@ -91,3 +100,11 @@ def test_every_route_has_a_row() -> None:
     rows = {row.route for row in ROWS}
     assert routes - rows == set(), "add a row to tests/contract/permissions.py"
     assert rows - routes == set()
+
+
+def test_every_operation_succeeds_for_somebody_in_each_way_that_the_contract_lists() -> None:
+    """What succeeds has the contract's shape: `status_of` looks at every answer."""
+    seen = {(operation_of(row), int(status)) for row in ROWS for status in row.expected.split()}
+    listed = {(id_, answer["status"]) for id_, route in ROUTES_OF_V2.items() for answer in route["responses"]}
+    assert len({id_ for id_, _ in listed}) == 90
+    assert listed - seen == {("POST /generate/rate/{id}", 200)}, "nothing can be rated (api.json: never 200)"

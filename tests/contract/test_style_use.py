@@ -66,6 +66,18 @@ async def test_a_text_style_likewise(w: World) -> None:
     assert (payload["temperature"], payload["top_k"], payload["max_length"], payload["min_p"]) == (0.7, 40, 100, 0.0)
 
 
+@scenario
+async def test_a_text_style_may_say_the_lengths_and_else_they_are_the_requests(w: World) -> None:
+    lengths = {"max_length": 200, "max_context_length": 1024}
+    style_id = await w.style("text", params={"temperature": 0.5} | lengths)
+    asked = {"prompt": "Hello", "params": {"max_length": 100, "max_context_length": 4000}, "style": "pirate"}
+    await w.call("POST /generate/text/async", 202, asked, ANONYMOUS)
+    payload = (await w.call("POST /generate/text/pop", 200, TEXT_POP, w.artist))["payload"]
+    assert {name: payload[name] for name in lengths} == lengths
+    shown = await w.call("GET /styles/text/{style_id}", 200, style_id=style_id)
+    assert shown["params"] == {"temperature": 0.5}, "the published fields"
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,11 @@ ROLES: dict[str, dict[str, bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """API keys and ids of users by name; `things`: path parameters for what belongs to `registered` (the team: `trusted`)."""
+    """API keys and ids of users by name.
+
+    things: path parameters for what belongs to `registered` (the team, styles and their collection: to `trusted`), and
+    the ids of users as `{name}_id`.
+    """
 
     keys: dict[str, str | None]
     ids: dict[str, int]
@@ -34,10 +38,11 @@ class Cast:
 
 @dataclass(slots=True)
 class People:
-    """A horde with them in it."""
+    """A horde with them in it. stack: what ends with it."""
 
     horde: Horde
     cast: Cast
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def ok(self, who: str, method: str, path: str, body: Any = None) -> Any:
         """The JSON of a call that must succeed."""
@@ -88,6 +93,8 @@ async def _things(people: People) -> dict[str, str]:
     team = await people.ok("trusted", "POST", "/teams", {"name": "first team"})
     shared = await people.ok("registered", "PUT", "/sharedkeys", {"name": "for friends"})
     return {
+        **{f"{name}_id": str(user_id) for name, user_id in people.cast.ids.items()},
+        **await _styles(people),
         "user_id": str(people.cast.ids["registered"]),
         "worker_id": worker["id"],
         "worker_name": worker["name"],
@@ -97,9 +104,36 @@ async def _things(people: People) -> dict[str, str]:
     }
 
 
+async def _styles(people: People) -> dict[str, str]:
+    image = {"models": ["model one"], "prompt": "{p} in oil{np}"}
+    ids = {}
+    for name, kind, body in (
+        ("style", "image", image),
+        ("other_style", "image", image),
+        ("text_style", "text", {"models": ["model one"], "prompt": "Tell of {p}"}),
+    ):
+        made = await people.ok("trusted", "POST", f"/styles/{kind}", body | {"name": name})
+        ids[f"{name}_id"] = made["id"]
+    url = {"url": "https://example.com/a.webp", "primary": True}
+    example = await people.ok("trusted", "POST", f"/styles/image/{ids['style_id']}/example", url)
+    gathered = {"name": "gallery", "styles": [ids["style_id"], ids["other_style_id"]]}
+    collection = await people.ok("trusted", "POST", "/collections", gathered)
+    return ids | {
+        "style_name": "style",
+        "image_style_name": "style",
+        "text_style_name": "text_style",
+        "example_id": example["id"],
+        "collection_id": collection["id"],
+        "collection_name": "gallery",
+    }
+
+
 @asynccontextmanager
 async def open_people(template: tuple[Path, Cast], folder: Path, **rules: Any) -> AsyncIterator[People]:
     """A copy of the horde that `found` made: quicker than making it again."""
     shutil.copytree(template[0], folder, dirs_exist_ok=True)
-    async with open_horde(folder, seed=1, refused_words=(REFUSED_WORD,), **rules) as horde:
-        yield People(horde, template[1])
+    async with (
+        open_horde(folder, seed=1, refused_words=(REFUSED_WORD,), **rules) as horde,
+        AsyncExitStack() as stack,
+    ):
+        yield People(horde, template[1], stack)

@@ -1,45 +1,11 @@
-"""Every refusal that the contract lists for users, keys, workers, messages and teams, raised over the API."""
+"""Refusals of what concerns users, shared keys, workers, messages and teams, and those of every pop."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import pytest
-
-from hordenode.coordinator.context import Caller
-from hordenode.coordinator.worker_edits import edit_worker
-from hordenode.protocol.errors import HordeError
-from hordenode.protocol.workers import WorkerModify
-from tests.contract import schema
-from tests.support.aio import run
-from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST
-from tests.support.people import REFUSED_WORD, UNKNOWN, Cast, People, open_people
-
-POPS = {"POST /generate/pop": IMAGE_POP, "POST /generate/text/pop": TEXT_POP}
-REQUESTS = {"POST /generate/async": IMAGE_REQUEST, "POST /generate/text/async": TEXT_REQUEST}
-PARTS = ("/users", "/find_user", "/sharedkeys", "/workers", "/teams")
-
-Prepare = Callable[[People], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """`who` asks `route` for something that is refused with `rc`. `path`: parameters in place of the usual ones."""
-
-    route: str
-    rc: str
-    who: str
-    body: Any = None
-    path: dict[str, str] = field(default_factory=dict)
-    query: str = ""
-    prepare: Prepare | None = None
-    rules: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.route} {self.rc} {self.who}"
+from tests.contract.refusals.case import POPS, REQUESTS, Case, Prepare
+from tests.contract.refusals.generation import time_out
+from tests.support.horde import ALCHEMY_POP, ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST
+from tests.support.people import REFUSED_WORD, UNKNOWN, People
 
 
 async def mark_deleted(people: People) -> None:
@@ -56,10 +22,22 @@ async def job_in_flight(people: People) -> None:
     await people.ok("registered", "POST", "/generate/pop", IMAGE_POP)
 
 
+async def all_workers(people: People) -> None:
+    """One of each sort."""
+    for route, pop in POPS.items():
+        method, path = route.split(" ")
+        await people.ok("registered", method, path, pop)
+
+
 async def in_maintenance(people: People) -> None:
-    for pop in (IMAGE_POP, TEXT_POP):
+    await all_workers(people)
+    for pop in POPS.values():
         worker = await people.horde.ok("GET", f"/workers/name/{pop['name']}")
         await people.ok("registered", "PUT", f"/workers/{worker['id']}", {"maintenance": True})
+
+
+async def invite_only(people: People) -> None:
+    await people.ok("moderator", "PUT", "/status/modes", {"invite_only_mode": True})
 
 
 def many_workers(who: str, count: int) -> Prepare:
@@ -175,10 +153,11 @@ CASES = [
 ]
 for route, pop in POPS.items():
     other_kind = TEXT_POP if pop is IMAGE_POP else IMAGE_POP
+    no_number = "BadRequest" if pop is ALCHEMY_POP else "InvalidPriorityUsername"
     CASES += [
         Case(route, "BadRequest", "registered", pop | {"name": " "}),
         Case(route, "BadRequest", "registered", pop | {"name": "x" * 101}),
-        Case(route, "InvalidPriorityUsername", "registered", pop | {"priority_usernames": ["somebody"]}),
+        Case(route, no_number, "registered", pop | {"priority_usernames": ["somebody"]}),
         Case(route, "PolymorphicNameConflict", "registered", pop | {"name": other_kind["name"]}),
         Case(route, "ProfaneBridgeAgent", "other", pop | {"name": "new", "bridge_agent": f"{REFUSED_WORD}:1:x"}),
         Case(route, "ProfaneWorkerName", "other", pop | {"name": f"my {REFUSED_WORD}"}),
@@ -196,8 +175,10 @@ for route, pop in POPS.items():
         Case(route, "TooManyWorkers", "other", pop | {"name": "fourth"}, prepare=many_workers("other", 3)),
         Case(route, "TooManyWorkersTrusted", "trusted", pop | {"name": "last"}, prepare=many_workers("trusted", 20)),
         Case(route, "WorkerFlaggedMaintenance", "flagged", pop),
+        Case(route, "WorkerInviteOnly", "other", pop | {"name": "new"}, prepare=invite_only),
         Case(route, "WorkerMaintenance", "registered", pop, prepare=in_maintenance),
-        Case(route, "WrongCredentials", "other", pop),
+        Case(route, "WrongCredentials", "other", pop, prepare=all_workers),
+        Case(route, "TimeoutIP", "registered", pop, prepare=time_out),
     ]
 for route, request in REQUESTS.items():
     CASES += [
@@ -213,55 +194,3 @@ CASES += [
     Case("POST /generate/async", "BadRequest", "shared key", IMAGE_REQUEST, prepare=key_with(max_image_steps=19)),
     Case("POST /generate/text/async", "BadRequest", "shared key", TEXT_REQUEST, prepare=key_with(max_text_tokens=79)),
 ]
-
-# What a node never answers with, and why; other modules' tests where it is theirs.
-NEVER = {
-    ("PUT /workers/{worker_id}", "TooLongWorkerName"): "the schema refuses such a name first; see the test below",
-    ("GET /teams/{team_id}", "NotModerator"): "[FIX] contract 25: the public view for every key",
-    **{(route, "UnsafeIP"): "[OUT] every address is safe" for route in POPS},
-    **{(route, "TooManyNewIPs"): "[OUT] every address is safe" for route in POPS},
-    **{(route, "TimeoutIP"): "tests/contract/test_house.py" for route in POPS},
-    **{(route, "WorkerInviteOnly"): "tests/contract/test_house.py" for route in POPS},
-}
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_refusal_has_its_code(people_template: tuple[Path, Cast], tmp_path: Path, case: Case) -> None:
-    async def main() -> None:
-        async with open_people(people_template, tmp_path / "horde", **case.rules) as people:
-            if case.prepare is not None:
-                await case.prepare(people)
-            method, _, template = case.route.partition(" ")
-            path = people.path(template + case.query, **case.path)
-            body = case.body
-            if isinstance(body, dict) and body.get("worker_id") == "{worker_id}":
-                body = body | {"worker_id": people.cast.things["worker_id"]}
-            answer = await people.horde.call(method, path, body, key=people.cast.keys[case.who])
-            assert answer.json().get("rc") == case.rc, f"{answer.status_code} {answer.text[:300]}"
-            schema.validate(case.route, answer.status_code, answer.json())
-            assert await people.horde.ledger_sum() == 0
-
-    run(main())
-
-
-def test_every_code_that_the_contract_lists_has_a_case() -> None:
-    cases = {(case.route, case.rc) for case in CASES} | set(NEVER)
-    routes = [id_ for id_ in schema.ROUTES if id_ in POPS or id_.partition(" ")[2].startswith(PARTS)]
-    assert len(routes) > 20
-    listed = {(id_, rc) for id_ in routes for error in schema.ROUTES[id_]["errors"] for rc in error["rc"]}
-    assert listed - cases == set()
-    assert set(NEVER) <= listed
-
-
-@pytest.mark.parametrize("change", [WorkerModify(name="x" * 101), WorkerModify(info="x" * 1001)], ids=["name", "info"])
-def test_inside_the_process_a_long_name_or_info_has_its_code(
-    people_template: tuple[Path, Cast], tmp_path: Path, change: WorkerModify
-) -> None:
-    async def main() -> None:
-        async with open_people(people_template, tmp_path / "horde") as people:
-            caller = Caller(user_id=people.cast.ids["registered"])
-            with pytest.raises(HordeError) as refused:
-                await edit_worker(people.horde.co, caller, people.cast.things["worker_id"], change)
-            assert refused.value.rc == "TooLongWorkerName"
-
-    run(main())
