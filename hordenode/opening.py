@@ -14,7 +14,7 @@ from hordenode.blobs.signing import UrlSigner
 from hordenode.catalog import Catalog
 from hordenode.client.guard import Guard, NotANetwork, parse_networks
 from hordenode.config import ConfigError, OutgoingSettings, Settings
-from hordenode.coordinator import users
+from hordenode.coordinator import files, users
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
 from hordenode.coordinator.line import Line
@@ -56,6 +56,8 @@ async def open_coordinator(
     await asyncio.to_thread(migrate, path)
     await asyncio.to_thread(prepare_telemetry, telemetry)
     secret = load_secret(data_dir / SECRET_FILE)
+    blobs = FileBlobs(data_dir / "blobs")
+    recovered = await asyncio.to_thread(blobs.recover)
     forward: list[Callable[[object], None]] = []
     metrics = Metrics()
     db = await Database.open(
@@ -70,7 +72,7 @@ async def open_coordinator(
         telemetry=await Database.open(telemetry, synchronous=settings.store.synchronous),
         clock=SystemClock(),
         ids=RandomIds(),
-        blobs=FileBlobs(data_dir / "blobs"),
+        blobs=blobs,
         signer=UrlSigner(secret),
         secret=secret,
         baselines=Baselines({name: model.baseline for name, model in catalog.image.items()}),
@@ -83,6 +85,8 @@ async def open_coordinator(
     )
     coordinator.announce = Publisher(coordinator, publish, stop_job)
     forward.append(coordinator.announce)
+    if recovered:
+        await files.adopt(coordinator, recovered)
     return coordinator
 
 

@@ -41,6 +41,7 @@ def repair_data(data_dir: Path) -> Iterator[str]:
 def _files(data_dir: Path, database: Path) -> Iterator[str]:
     """Files that no row names go, and rows of results without their file."""
     blobs = FileBlobs(data_dir / BLOBS)
+    blobs.recover()
     with closing(sqlite3.connect(database)) as connection, connection:
         rows = connection.execute("SELECT bucket, key, size FROM blobs").fetchall()
         known = {blobs.place(bucket, key): size for bucket, key, size in rows}

@@ -28,3 +28,7 @@ class BlobStore(Protocol):
     async def usage(self) -> int:
         """Bytes in use."""
         ...
+
+    async def close(self) -> None:
+        """Finish what is under way; nothing else may be called afterwards."""
+        ...

@@ -1,39 +1,72 @@
-"""Blobs as files in the data directory, in two levels of folders so that none gets too long."""
+"""Blobs as files in the data directory, in two levels of folders so that none gets too long.
+
+A sync of the disk takes milliseconds, however much it is for. So what is put at the same time goes to a journal
+(blobs/journal.py) with one sync for all of it and is durable then; the files themselves are written without one. Seconds
+later they are synced together and the journal is emptied; after a crash, `recover` writes again what is still in it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import hashlib
-import os
+import logging
 import re
 import secrets
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
+
+from hordenode.blobs import journal
+from hordenode.blobs.disk import sync_files
+from hordenode.blobs.journal import Entry, Journal
+
+T = TypeVar("T")
+
+log = logging.getLogger("hordenode.blobs")
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-TEMPORARY = ".part"  # no bucket can have this name
+TEMPORARY, JOURNAL = ".part", ".journal"  # no bucket can have these names
 ABANDONED_S = 3600
+GROUP_BYTES = 32 * 2**20  # that get one sync
+SETTLE_S = 2.0  # until the journal is emptied,
+SETTLE_BYTES = 16 * 2**20  # or when it has grown to this
+RECENT_BYTES = 4 * 2**20  # a picture is mostly asked for right after it came
 
 
 class FileBlobs:
-    """A BlobStore below one folder. All file work happens in threads."""
+    """A BlobStore below one folder. All file work happens in threads, what changes the journal in one of its own."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._swept = False
+        self._journal = Journal(root / JOURNAL)
+        self._thread = ThreadPoolExecutor(1, "blobs")
+        self._recent = _Recent(RECENT_BYTES)
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._enough = asyncio.Event()  # in the journal
+        self._left = False  # something in it
+        self._unsettled = set[Path]()  # only in the thread
+        self._in_old_segments = set[Path]()
 
     async def put(self, bucket: str, key: str, data: bytes) -> None:
-        """Write beside, sync, rename: a crash leaves the old file or the new one."""
-        place = self.place(bucket, key)
-        if not self._swept:
-            self._swept = True
-            await asyncio.to_thread(_sweep, self._root / TEMPORARY)
-        await asyncio.to_thread(_write, place, self._root / TEMPORARY / secrets.token_hex(8), data)
+        """Journal, sync, then write beside and rename: a crash leaves the old file or the new one."""
+        self.place(bucket, key)
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((Entry(bucket, key, data), future))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting(), name="blobs")
+        await future
+        self._recent.add((bucket, key), data)
 
     async def get(self, bucket: str, key: str) -> bytes | None:
         place = self.place(bucket, key)
-        return await asyncio.to_thread(_read, place)
+        recent = self._recent.get((bucket, key))
+        return await asyncio.to_thread(_read, place) if recent is None else recent
 
     async def path(self, bucket: str, key: str) -> Path | None:
         place = self.place(bucket, key)
@@ -41,10 +74,41 @@ class FileBlobs:
 
     async def delete(self, bucket: str, key: str) -> None:
         place = self.place(bucket, key)
-        await asyncio.to_thread(lambda: place.unlink(missing_ok=True))
+        self._recent.forget((bucket, key))
+        await self._in_thread(lambda: self._remove(Entry(bucket, key, None), place))
 
     async def usage(self) -> int:
         return await asyncio.to_thread(_usage, self._root)
+
+    async def close(self) -> None:
+        """Finish what is being written and empty the journal."""
+        while self._writing is not None:
+            await asyncio.shield(self._writing)
+        self._enough.set()
+        if self._settling is not None:
+            await asyncio.shield(self._settling)
+        self._thread.shutdown()
+
+    def recover(self) -> list[Entry]:
+        """At start, before anything else: write again what a crash may have kept from the disk.
+
+        Returns those files, of which some may never have been acknowledged. Raises OSError.
+        """
+        _sweep(self._root / TEMPORARY)
+        found: dict[Path, Entry] = {}
+        segments = self._journal.segments()
+        for entry in (entry for segment in segments for entry in journal.read(segment)):
+            place = self.place(entry.bucket, entry.key)
+            if entry.data is None:
+                found.pop(place, None)
+                place.unlink(missing_ok=True)
+            else:
+                found[place] = entry
+                self._write_file(place, entry.data)
+        sync_files(self._root, found)
+        for segment in segments:
+            segment.unlink()
+        return list(found.values())
 
     def place(self, bucket: str, key: str) -> Path:
         """Where a file is or would be."""
@@ -54,40 +118,140 @@ class FileBlobs:
         spread = hashlib.sha256(key.encode()).hexdigest()
         return self._root / bucket / spread[:2] / spread[2:4] / key
 
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
-def _write(place: Path, temporary: Path, data: bytes) -> None:
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    _make_folder(place.parent)
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(place)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(place.parent)
+    async def _write_waiting(self) -> None:
+        """Whatever has gathered while one group was written is the next one."""
+        try:
+            while self._waiting:
+                group = self._take()
+                errors: Sequence[Exception | None]
+                try:
+                    errors = await self._in_thread(partial(self._write, [entry for entry, _ in group]))
+                except Exception as error:
+                    errors = [error] * len(group)
+                for (_, future), failed in zip(group, errors, strict=True):
+                    if future.done():
+                        continue  # its caller was cancelled
+                    if failed is None:
+                        future.set_result(None)
+                    else:
+                        future.set_exception(failed)
+                self._settle_soon()
+        finally:
+            self._writing = None
+
+    def _take(self) -> list[tuple[Entry, asyncio.Future[None]]]:
+        size = count = 0
+        while count < len(self._waiting) and size < GROUP_BYTES:
+            size += len(self._waiting[count][0].data or b"")
+            count += 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    def _write(self, entries: list[Entry]) -> list[OSError | None]:
+        """A group, in the thread. One that the disk does not take is written one by one."""
+        try:
+            self._journal.add(entries)
+        except OSError as error:
+            return [error] if len(entries) == 1 else [self._write([entry])[0] for entry in entries]
+        return [self._write_entry(entry) for entry in entries]
+
+    def _write_entry(self, entry: Entry) -> OSError | None:
+        place = self.place(entry.bucket, entry.key)
+        self._unsettled.add(place)
+        try:
+            self._write_file(place, entry.data or b"")
+        except OSError as error:
+            return error
+        return None
+
+    def _write_file(self, place: Path, data: bytes) -> None:
+        temporary = self._root / TEMPORARY / secrets.token_hex(8)
+        try:
+            try:
+                file = temporary.open("wb")
+            except FileNotFoundError:
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                file = temporary.open("wb")
+            with file:
+                file.write(data)
+            try:
+                temporary.replace(place)
+            except FileNotFoundError:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(place)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _remove(self, entry: Entry, place: Path) -> None:
+        """In the thread. What the journal still has would come back after a crash."""
+        place.unlink(missing_ok=True)
+        if place in self._unsettled or place in self._in_old_segments:
+            with contextlib.suppress(OSError):  # a full disk: it is removed again when its row expires
+                self._journal.add([entry], durable=False)
+
+    def _settle_soon(self) -> None:
+        if self._journal.size >= SETTLE_BYTES:
+            self._enough.set()
+        self._left = True
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle(), name="blobs: settle")
+
+    async def _settle(self) -> None:
+        """Make the files themselves durable and empty the journal, until there is nothing in it."""
+        try:
+            while self._left:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SETTLE_S):
+                        await self._enough.wait()
+                self._left = False
+                self._enough.clear()
+                files, segments = await self._in_thread(self._end_segment)
+                await asyncio.to_thread(_settle, self._root, files, segments)
+                await self._in_thread(self._in_old_segments.clear)
+        except OSError as error:
+            log.error("stored files could not be synced, their journal is kept: %s", error)
+        finally:
+            self._settling = None
+
+    def _end_segment(self) -> tuple[set[Path], list[Path]]:
+        """In the thread: what was written since the last time that this succeeded, and the segments that have it."""
+        self._journal.end()
+        self._in_old_segments |= self._unsettled
+        self._unsettled.clear()
+        return set(self._in_old_segments), self._journal.segments()
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder that outlives a power loss, with what is missing above it."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+class _Recent:
+    """The last files that were put, of so many bytes together."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._size = most, 0
+        self._files: dict[tuple[str, str], bytes] = {}
+
+    def get(self, name: tuple[str, str]) -> bytes | None:
+        return self._files.get(name)
+
+    def add(self, name: tuple[str, str], data: bytes) -> None:
+        self.forget(name)
+        if len(data) > self._most:
+            return
+        self._files[name] = data
+        self._size += len(data)
+        while self._size > self._most:
+            self.forget(next(iter(self._files)))
+
+    def forget(self, name: tuple[str, str]) -> None:
+        self._size -= len(self._files.pop(name, b""))
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make new names in a folder durable where folders can be opened (not on Windows)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _settle(root: Path, files: set[Path], segments: list[Path]) -> None:
+    sync_files(root, files)
+    for segment in segments:
+        segment.unlink()
 
 
 def _sweep(folder: Path) -> None:
@@ -107,7 +271,7 @@ def _read(place: Path) -> bytes | None:
 
 def _usage(root: Path) -> int:
     total = 0
-    for file in root.rglob("*"):
+    for file in root.glob("[!.]*/**/*"):
         with contextlib.suppress(FileNotFoundError):  # deleted while we look
             total += file.stat().st_size if file.is_file() else 0
     return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from hordenode.blobs.webp import is_webp, read_header, without_metadata
+from hordenode.blobs.webp import check_whole, is_webp, read_header, without_metadata
 
 MAX_SIDE = 16_383  # WebP's own limit
 MAX_PIXELS = 64_000_000
@@ -63,12 +64,21 @@ def inspect(data: bytes) -> ImageInfo:
     return _info(_opened(data))
 
 
+async def result_webp(data: bytes) -> bytes:
+    """As `to_webp`; what has to be decoded does not keep the event loop."""
+    return to_webp(data) if is_webp(data) else await asyncio.to_thread(to_webp, data)
+
+
 def to_webp(data: bytes, quality: int = RESULT_QUALITY) -> bytes:
-    """The picture as WebP; one that already is comes back byte for byte. Raises BadImage for a damaged one too."""
-    if is_webp(data):
-        _decoded_webp(data)
-        return data
-    return _converted(data, quality)
+    """A result as WebP; one that already is comes back byte for byte, not decoded. Raises BadImage for a damaged one."""
+    if not is_webp(data):
+        return _converted(data, quality)
+    _inspect_webp(data)
+    try:
+        check_whole(data)
+    except ValueError as error:
+        raise BadImage(f"the picture is damaged: {error}") from error
+    return data
 
 
 def source_webp(data: bytes, quality: int) -> bytes:

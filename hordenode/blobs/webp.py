@@ -5,12 +5,14 @@ Layout: https://developers.google.com/speed/webp/docs/riff_container
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LOSSY, _LOSSLESS, _EXTENDED = b"VP8 ", b"VP8L", b"VP8X"
 _ALPHA, _ANIMATION = 0x10, 0x02
 _METADATA_FLAGS = 0x08 | 0x04
 _METADATA = (b"EXIF", b"XMP ")
+_FRAME_HEAD = 10  # bytes of a lossy frame before its first partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,58 @@ def read_header(data: bytes) -> WebpHeader:
     raise ValueError("the header is damaged")
 
 
+def check_whole(data: bytes) -> None:
+    """That every byte of a still picture is there, as far as that shows without decoding; ValueError otherwise.
+
+    Each chunk must lie within the file, one of them must hold the picture, and that one must be as large as the header
+    says.
+    """
+    header = read_header(data)
+    end = int.from_bytes(data[4:8], "little") + 8
+    after, pictures = 12, 0
+    for kind, at, size in _chunks(data):
+        after = at + size
+        if kind in (_LOSSY, _LOSSLESS) and after <= end:
+            pictures += 1
+            if _frame_size(data, kind, at, size) != (header.width, header.height):
+                raise ValueError("the header is damaged")
+    if after > end or end - after > 1:  # one byte makes the number of bytes even
+        raise ValueError("the file is cut off")
+    if pictures != 1:
+        raise ValueError("there is not one picture in it")
+
+
+def _frame_size(data: bytes, kind: bytes, at: int, size: int) -> tuple[int, int]:
+    """Width and height as the frame itself says them. ValueError for what is no key frame, or cannot be whole."""
+    if kind == _LOSSLESS and size > 5 and data[at] == 0x2F and not data[at + 4] >> 5:  # version 0
+        bits = int.from_bytes(data[at + 1 : at + 5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == _LOSSY and size > _FRAME_HEAD and data[at + 3 : at + 6] == b"\x9d\x01\x2a" and not data[at] & 1:
+        first_partition = int.from_bytes(data[at : at + 3], "little") >> 5
+        if _FRAME_HEAD + first_partition <= size:
+            width, height = (int.from_bytes(data[i : i + 2], "little") & 0x3FFF for i in (at + 6, at + 8))
+            return width, height
+    raise ValueError("the header is damaged")
+
+
 def without_metadata(data: bytes) -> bytes:
     """The same picture without EXIF and XMP, pixels untouched. For a file that `read_header` has read."""
-    end = int.from_bytes(data[4:8], "little") + 8
     kept: list[bytes] = []
-    at = 12
-    while at + 8 <= end:
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        chunk = data[at : at + 8 + size + size % 2]
-        if chunk[:4] == _EXTENDED:
+    for kind, at, size in _chunks(data):
+        chunk = data[at - 8 : at + size + size % 2]
+        if kind == _EXTENDED:
             chunk = chunk[:8] + bytes([chunk[8] & ~_METADATA_FLAGS]) + chunk[9:]
-        if chunk[:4] not in _METADATA:
+        if kind not in _METADATA:
             kept.append(chunk)
-        at += 8 + size + size % 2
     body = b"WEBP" + b"".join(kept)
     return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, place and size in bytes of what each chunk holds; the last one may be cut off."""
+    end = int.from_bytes(data[4:8], "little") + 8
+    at = 20
+    while at <= end:
+        size = int.from_bytes(data[at - 4 : at], "little")
+        yield data[at - 8 : at - 4], at, size
+        at += size + size % 2 + 8

@@ -164,7 +164,8 @@ class Coordinator:
         self.waiters = Waiters(self.verdicts, self.line)
 
     async def close(self) -> None:
-        """Finish what is being written, and close the databases."""
+        """Finish what is being written, and close files and databases."""
+        await self.blobs.close()
         await self.telemetry.close()
         await self.db.close()
 

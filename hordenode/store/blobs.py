@@ -11,6 +11,7 @@ SAVE = statement(
     " ON CONFLICT (bucket, key) DO UPDATE SET size = excluded.size, digest = excluded.digest,"
     " created_ms = excluded.created_ms, expires_ms = excluded.expires_ms",
 )
+KNOWN = statement("blobs.known", "SELECT 1 FROM blobs WHERE bucket = :bucket AND key = :key")
 DELETE = statement("blobs.delete", "DELETE FROM blobs WHERE bucket = :bucket AND key = :key")
 EXPIRED = statement(
     "blobs.expired", "SELECT bucket, key FROM blobs WHERE expires_ms < :now_ms ORDER BY expires_ms LIMIT :limit"
@@ -19,6 +20,10 @@ EXPIRED = statement(
 
 def save(tx: Tx, bucket: str, key: str, *, size: int, digest: str, created_ms: int, expires_ms: int) -> None:
     tx.run(SAVE, bucket=bucket, key=key, size=size, digest=digest, created_ms=created_ms, expires_ms=expires_ms)
+
+
+def known(tx: Tx, bucket: str, key: str) -> bool:
+    return tx.value(KNOWN, bucket=bucket, key=key) is not None
 
 
 def delete(tx: Tx, bucket: str, key: str) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hordenode.blobs.base import BlobStore
 from hordenode.blobs.files import FileBlobs
+from hordenode.blobs.journal import Entry, Journal, read
 from tests.support.aio import run
 
 
@@ -90,23 +94,21 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> N
         with pytest.raises(OSError, match="a"):
             await blobs.put("results", "a", b"new")
         assert path.is_dir()
-        assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+        assert await blobs.usage() == 0
+        assert list((tmp_path / ".part").iterdir()) == []
 
     run(main())
 
 
 def test_what_killed_writers_left_is_swept_and_what_is_being_written_is_not(tmp_path: Path) -> None:
-    async def main() -> None:
-        (tmp_path / ".part").mkdir()
-        old, young = tmp_path / ".part" / "old", tmp_path / ".part" / "young"
-        old.write_bytes(b"x")
-        young.write_bytes(b"x")
-        os.utime(old, (1_000_000_000, 1_000_000_000))
-        await FileBlobs(tmp_path).put("results", "a", b"new")
-        assert not old.exists()
-        assert young.exists()
-
-    run(main())
+    (tmp_path / ".part").mkdir()
+    old, young = tmp_path / ".part" / "old", tmp_path / ".part" / "young"
+    old.write_bytes(b"x")
+    young.write_bytes(b"x")
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    FileBlobs(tmp_path).recover()
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_many_at_once_each_get_their_own(tmp_path: Path) -> None:
@@ -116,5 +118,93 @@ def test_many_at_once_each_get_their_own(tmp_path: Path) -> None:
         for n in range(5):
             assert await blobs.get("results", str(n)) == bytes([n]) * 1000
         assert await blobs.usage() == 5000
+
+    run(main())
+
+
+def lose_files(root: Path) -> None:
+    """What a power loss may do to files that were not synced: one in two is gone, the others are empty."""
+    for number, path in enumerate(sorted(root.glob("results/*/*/*"))):
+        path.unlink()
+        if number % 2:
+            path.touch()
+
+
+def segments(root: Path) -> list[Path]:
+    return sorted((root / ".journal").glob("*"))
+
+
+def test_what_was_put_survives_a_power_loss_and_what_was_deleted_does_not_come_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        await asyncio.gather(*(blobs.put("results", str(n), bytes([n]) * 5000) for n in range(20)))
+        await blobs.put("results", "3", b"replaced")
+        await blobs.delete("results", "4")
+
+    run(main())
+    lose_files(tmp_path)
+    found = FileBlobs(tmp_path).recover()
+    assert {entry.key for entry in found} == {str(n) for n in range(20) if n != 4}
+    assert segments(tmp_path) == []
+
+    async def look() -> None:
+        blobs = FileBlobs(tmp_path)
+        for n in range(20):
+            expected = b"replaced" if n == 3 else None if n == 4 else bytes([n]) * 5000
+            assert await blobs.get("results", str(n)) == expected
+
+    run(look())
+    assert FileBlobs(tmp_path).recover() == []
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_the_journal_is_emptied_once_the_files_are_durable(tmp_path: Path, few: bool) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        for n in range(3 if few else 30):
+            await blobs.put("results", str(n), b"x" * 1000)
+        assert len(segments(tmp_path)) == 1
+        await blobs.close()
+        assert segments(tmp_path) == []
+
+    run(main())
+
+
+def test_a_full_journal_is_emptied_at_once_while_others_go_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        content = os.urandom(5 * 2**20)
+        for n in range(12):
+            await blobs.put("results", str(n), content)
+        assert segments(tmp_path)[-1].name != "1", "another segment was begun"
+        await blobs.close()
+        for n in range(12):
+            assert await blobs.get("results", str(n)) == content
+
+    run(main())
+
+
+@given(cut=st.integers(1, 3000), damaged=st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_a_journal_that_ends_in_the_middle_gives_what_is_whole(cut: int, damaged: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        journal = Journal(Path(name) / "journal")
+        entries = [Entry("results", f"key{n}", bytes([n]) * 900) for n in range(3)]
+        journal.add(entries)
+        journal.end()
+        (segment,) = journal.segments()
+        whole = segment.read_bytes()
+        at = len(whole) - min(cut, len(whole))
+        segment.write_bytes(whole[:at] + (bytes([whole[at] ^ 1]) + whole[at + 1 :] if damaged else b""))
+        assert list(read(segment)) == entries[: at // (len(whole) // 3)]
+
+
+def test_who_waited_for_a_closed_store_is_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        await blobs.put("results", "a", b"x")
+        await blobs.close()
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await blobs.put("results", "b", b"x")
 
     run(main())

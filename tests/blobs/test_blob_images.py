@@ -160,6 +160,32 @@ def test_a_cut_off_picture_is_refused(kind: str) -> None:
         to_webp(data[: len(data) // 2])
 
 
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0xx"}], ids=str)
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_webp_is_refused_wherever_it_is_cut_off(options: dict[str, Any], alpha: bool) -> None:
+    image = picture("RGBA" if alpha else "RGB")
+    if alpha:
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    data = saved(image, "WEBP", **options)
+    whole = [at + more for at in (data.find(b"EXIF"),) for more in (0, 1) if at > 0]  # as far as the picture goes
+    for length in set(range(len(data))) - set(whole):
+        cut = data[:length]
+        honest = cut[:4] + max(0, length - 8).to_bytes(4, "little") + cut[8:]
+        for claimed in (cut, honest):
+            with pytest.raises(BadImage):
+                to_webp(claimed)
+
+
+def test_a_webp_without_a_picture_or_with_one_of_another_size_is_refused() -> None:
+    data = saved(picture("RGBA"), "WEBP", exif=b"Exif\0\0x")
+    assert data[12:16] == b"VP8X"
+    other = data[:24] + (50).to_bytes(3, "little") + data[27:]
+    empty = data[:4] + (22).to_bytes(4, "little") + data[8:30]
+    for broken in (other, empty):
+        with pytest.raises(BadImage, match="damaged"):
+            to_webp(broken)
+
+
 SAMPLES = [saved(picture(), kind) for kind in ("WEBP", "PNG", "JPEG", "GIF", "BMP")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
@@ -11,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from hordenode.api.handlers import horde
 from hordenode.api.route import Call
-from hordenode.blobs.images import BadImage, to_webp
+from hordenode.blobs.images import BadImage, result_webp
 from hordenode.blobs.signing import SignatureExpired, SignatureInvalid
 from hordenode.coordinator import files
 from hordenode.coordinator.context import Coordinator
@@ -27,7 +26,7 @@ async def upload(call: Call, scope: Scope, receive: Receive, send: Send) -> None
         raise PlainError(403, "Nothing can be uploaded there.")
     try:
         data = await _body(Request(scope, receive), min(limit, co.rules.max_upload))
-        webp = await asyncio.to_thread(to_webp, data)
+        webp = await result_webp(data)
     except BadImage as error:
         raise PlainError(400, f"The upload is not a usable picture: {error}") from error
     except ClientDisconnect:
