@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from hordenode.config import LimitSettings
@@ -32,8 +33,7 @@ class ApiSettings:
     access_log: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One HTTP request, without its body.
 
     client_ip: the peer, or the last hop of X-Forwarded-For when the peer is a trusted proxy. base_url: the address by
@@ -56,8 +56,7 @@ class Call:
         return None if value is None else value.decode("latin-1")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer whose status is not the route's own."""
 
     status: int

@@ -113,7 +113,7 @@ def _accept(
         wp = enqueue(tx, co, caller, Entry(Kind.ALCHEMY, spec, user, balance, price, tax=0))
         alchemy.add_form(tx, alchemy_id, wp, position, spec.form)
         wps.append(wp)
-    users.record(tx, user.id, Kind.ALCHEMY, requested=len(specs))
+    users.record(tx, users.Record(user.id, Kind.ALCHEMY, requested=len(specs)))
     tx.emit(RequestQueued(id=alchemy_id, kind=Kind.ALCHEMY, user_id=user.id))
     return alchemy_id, wps
 

@@ -42,9 +42,9 @@ class Committed:
     update: Callable[[], None]
 
 
-def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
-    """Store a transition of domain/lifecycle.py."""
-    requests.advance(tx, before, after)
+def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt, turn: int | None = None) -> None:
+    """Store a transition of domain/lifecycle.py. turn: of the lane, when it got a job."""
+    requests.advance(tx, before, after, turn)
     if after.kind is Kind.ALCHEMY and after.expires_ms != before.expires_ms:
         alchemy.refresh(tx, after)
     if before.n != after.n:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from hordenode.blobs.base import BlobStore
 from hordenode.blobs.signing import UrlSigner
 from hordenode.client.guard import Guard
@@ -41,8 +43,7 @@ MOST_DIGESTS = 1000  # of keys that were used lately
 DECODED_AT_ONCE = 2  # source images: each may take a hundred megabytes for a moment
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who makes a call: by API key over HTTP, by user id inside the process.
 
     proxy: (passkey, address) where a service speaks for somebody at that address.

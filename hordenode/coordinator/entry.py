@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hordenode.coordinator import prices
 from hordenode.coordinator.changes import SignatureUsed
@@ -18,8 +18,7 @@ from hordenode.store import queue, requests
 from hordenode.store.tx import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """An admitted request. Amounts in thousandths of a kudos: `price` per job, `tax` already due.
 
     proxied_account: for whom a service asks. sharedkey_id: what pays. downgraded: it comes after all others.

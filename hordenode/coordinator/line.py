@@ -10,22 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
+import msgspec
+
 from hordenode.coordinator.sequence import Key, Sequence, Sums
 from hordenode.domain.entities import Kind, WaitingPrompt
 
 MOST_LANES = 100  # that are looked at one by one; of more, every so many stands for its neighbours
 
 
-@dataclass(frozen=True, slots=True)
-class LineMoved:
+class LineMoved(msgspec.Struct, frozen=True):
     """A request's place changed: published after the commit that changed it."""
 
     wp: WaitingPrompt
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LaneServed:
+class LaneServed(msgspec.Struct, frozen=True):
     """A lane got a job, or its band changed."""
 
     kind: Kind
@@ -34,8 +34,7 @@ class LaneServed:
     band: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LaneGone:
+class LaneGone(msgspec.Struct, frozen=True):
     """A lane in which nothing waits was deleted."""
 
     kind: Kind
@@ -77,8 +76,7 @@ class _Entry:
     things: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """position counts from 1, 0 when nothing of the request waits; jobs and things up to and including its last job."""
 
     position: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 from msgspec.structs import replace
 
@@ -30,8 +28,7 @@ MOST_IMAGE_MODELS, MOST_TEXT_MODELS, MOST_WORDS, MOST_PREFERRED = 300, 200, 200,
 WORD_LENGTH, SOFTPROMPT_LENGTH = 15, 100
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """A worker that may pop, with its owner and what it offers now."""
 
     owner: User

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.sharedkeys import models_of
@@ -15,8 +16,7 @@ from hordenode.store.tx import Tx
 SHARED_KEY_LENGTH = 36  # a UUID; keys of users have 22 characters
 
 
-@dataclass(frozen=True, slots=True)
-class Payer:
+class Payer(msgspec.Struct, frozen=True):
     """The user whose request it is, and the shared key of that user which pays.
 
     downgraded: it comes after all others. by_style: the key is that of the style, and its limits do not count.

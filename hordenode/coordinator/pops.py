@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 from msgspec import UNSET
 
 from hordenode.coordinator.changes import advance, public_id
@@ -47,8 +47,7 @@ MOST_FORMS = 100  # that an alchemist gets at once
 MAINTENANCE = "This worker has been put into maintenance mode by its owner."
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """Jobs of one request that a worker just got."""
 
     spec: Spec
@@ -59,8 +58,7 @@ class Claim:
     lane_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The outcome of a pop: what the worker got, of several requests only an alchemist, or why it got nothing."""
 
     admitted: Admitted
@@ -236,7 +234,12 @@ def _candidates(
             yield from (wp for wp in heads if room.has(wp.lane_id))
         return
     for lane_id in filter(room.has, queue.first_lanes(tx, kind, FIRST_LOOK)):
-        yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, 1), seen)
+        first = queue.lane_first(tx, lane_id)  # it usually will do
+        if first is None or first.signature_id not in eligible:
+            yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, 1), seen)
+        elif first.id not in seen:
+            seen.add(first.id)
+            yield first
     for lane_id in filter(room.has, queue.fair_lanes(tx, eligible, FURTHER_LOOK)):
         yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, FURTHER_LOOK), seen)
 
@@ -294,7 +297,8 @@ def _claim(
     if isinstance(spec, ImageSpec):
         seed = job_seed(spec.seed, spec.seed_variation, wp.n, co.ids.seed())
     ids = tuple(co.ids.uuid() for _ in range(count))
-    advance(tx, wp, lifecycle.hand_out(wp, count, now, slow_worker=offer.extra_slow))
+    turn = co.turns.next()
+    advance(tx, wp, lifecycle.hand_out(wp, count, now, slow_worker=offer.extra_slow), turn)
     request_id = public_id(tx, wp)
     for job_id in ids:
         job = Job(
@@ -302,8 +306,6 @@ def _claim(
         )
         jobs.insert(tx, job)
         tx.emit(JobPopped(job_id, request_id, wp.user_id, admitted.worker.id, wp.kind, now - wp.created_ms))
-    turn = co.turns.next()
-    queue.serve(tx, wp.lane_id, turn)
     tx.emit(LaneServed(wp.kind, wp.lane_id, turn=turn))
     return Claim(spec, model, ids, seed, ttl_s, wp.lane_id)
 

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from hordenode.coordinator.verdicts import Judge
 from hordenode.domain.entities import Kind, Worker
 from hordenode.domain.limits import ONLINE_MS
@@ -55,8 +57,7 @@ class Present:
         return not (self.worker.maintenance or self.worker.paused)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One delivered job, for the numbers of the last minute and hour. `speed` as that of its worker."""
 
     at_ms: int

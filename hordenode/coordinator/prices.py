@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.presence import Pop
@@ -15,8 +15,7 @@ from hordenode.protocol.alchemy import AlchemyPop
 from hordenode.protocol.image import ImagePop
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True):
     """Thousandths of a kudos, and how they came about."""
 
     kudos: int

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from hordenode.coordinator import intake, prices, sources, styling, upfront
 from hordenode.coordinator.changes import JobStopped, advance, tell_done
@@ -27,6 +27,7 @@ from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageRequest, ImageStatus
 from hordenode.protocol.text import TextRequest, TextStatus
 from hordenode.store import holds, jobs, ledger, queue, requests, sharedkeys, users, workers
+from hordenode.store.ledger import Earned
 from hordenode.store.tx import Tx
 
 PROXIED_LENGTH = 255
@@ -63,8 +64,7 @@ async def submit_text(co: Coordinator, caller: Caller, body: TextRequest) -> Req
     return await _submit(co, caller, ask)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ask:
+class _Ask(msgspec.Struct, frozen=True):
     """A request on its way in."""
 
     kind: Kind
@@ -195,10 +195,10 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Waiting
         ledger.post(
             tx, postings.charge(user, balance, tax.kudos, "request", tax.note), co.clock.now_ms(), request_id=wp.id
         )
-        ledger.add_earned(tx, user.id, -tax.kudos)
+        ledger.add_earned(tx, Earned(user.id, -tax.kudos))
         if payer.key is not None:
             sharedkeys.spend(tx, payer.key.id, tax.kudos)
-    users.record(tx, user.id, ask.kind, requested=wp.jobs)
+    users.record(tx, users.Record(user.id, ask.kind, requested=wp.jobs))
     if ask.style is not None:
         styling.book(tx, co, ask.style, wp)
     tx.emit(RequestQueued(id=wp.id, kind=wp.kind, user_id=user.id))

@@ -10,9 +10,10 @@ import base64
 import binascii
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from hordenode.blobs.images import BadImage, ImageInfo, TooLarge, UnknownFormat, faithful_webp, inspect, source_webp
 from hordenode.coordinator import files

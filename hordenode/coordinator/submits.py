@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import UNSET
@@ -22,6 +21,7 @@ from hordenode.coordinator.results import UPLOADED
 from hordenode.domain import kudos, lifecycle
 from hordenode.domain import ledger as postings
 from hordenode.domain.entities import Job, JobState, Kind, User, WaitingPrompt, Worker
+from hordenode.domain.ledger import Posting
 from hordenode.domain.limits import MAX_METADATA
 from hordenode.domain.spec import Spec, TextSpec
 from hordenode.ops.events import JobDone, JobFaulted, KudosMoved
@@ -35,8 +35,7 @@ from hordenode.store import jobs, ledger, requests, sharedkeys, teams, users, wo
 from hordenode.store.tx import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What a worker says of a job. `result`: the text, `R2` for a stored picture, of a form its object."""
 
     job_id: str
@@ -49,8 +48,7 @@ class Outcome:
     logprobs: tuple[TokenLikelihood, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """What a submission changed; `delivery` is None when it was not a new result. told: a webhook hears of it."""
 
     reward: int
@@ -179,8 +177,7 @@ def fault_job(tx: Tx, now_ms: int, job: Job, wp: WaitingPrompt) -> None:
     tell_done(tx, after)
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivery:
+class _Delivery(msgspec.Struct, frozen=True):
     job: Job
     wp: WaitingPrompt
     worker: Worker
@@ -227,35 +224,39 @@ def _logprobs(spec: Spec, outcome: Outcome) -> str | None:
 
 def _pay(tx: Tx, it: _Delivery, reward: Amount, charge: Amount, now: int) -> None:
     """The requester pays, the worker's owner earns, and both have it in their records."""
-    kind, things = it.outcome.kind, it.wp.things
+    kind, things, owner = it.outcome.kind, it.wp.things, it.owner
     requester = users.find(tx, it.wp.user_id)
+    records = [users.Record(owner.id, kind, fulfilled=1, contributed=things)]
+    paid: tuple[Posting, ...] = ()
     if requester is not None:
-        users.record(tx, requester.id, kind, used=things * requester.usage_multiplier // 1000)
-        _charge(tx, it, requester, charge, now)
-    users.record(tx, it.owner.id, kind, fulfilled=1, contributed=things)
+        records.append(users.Record(requester.id, kind, used=things * requester.usage_multiplier // 1000))
+        if charge.kudos:
+            balance = ledger.balance(tx, requester.id)
+            paid = postings.charge(requester, balance, charge.kudos, "generation", charge.note)
+    users.record(tx, *records)
     workers.credit(tx, it.worker.id, things, reward.kudos)
     if it.worker.team_id is not None:
         teams.credit(tx, it.worker.team_id, things if kind is Kind.IMAGE else 0, reward.kudos)
-    _reward(tx, it, reward, now)
+    earned: tuple[Posting, ...] = ()
+    if reward.kudos:
+        balance = ledger.balance(tx, owner.id) + postings.net(paid).get(owner.id, 0)
+        earned = postings.reward(owner, balance, reward.kudos, "generation", reward.note)
+    _book(tx, it, paid, earned, now)
 
 
-def _charge(tx: Tx, it: _Delivery, requester: User, charge: Amount, now: int) -> None:
-    if not charge.kudos:
-        return
-    balance = ledger.balance(tx, requester.id)
-    paid = postings.charge(requester, balance, charge.kudos, "generation", charge.note)
-    ledger.post(tx, paid, now, request_id=it.wp.id, job_id=it.job.id)
-    ledger.add_earned(tx, requester.id, -charge.kudos)
-    if it.wp.sharedkey_id is not None:
-        sharedkeys.spend(tx, it.wp.sharedkey_id, charge.kudos)
-    tx.emit(KudosMoved(account=requester.id, amount=-charge.kudos))
-
-
-def _reward(tx: Tx, it: _Delivery, reward: Amount, now: int) -> None:
-    if not reward.kudos:
-        return
-    earned = postings.reward(it.owner, ledger.balance(tx, it.owner.id), reward.kudos, "generation", reward.note)
-    ledger.post(tx, earned, now, request_id=it.wp.id, job_id=it.job.id)
-    held = sum(posting.amount for posting in earned if posting.target == postings.EVALUATION)
-    ledger.add_earned(tx, it.owner.id, reward.kudos - held, held)
-    tx.emit(KudosMoved(account=it.owner.id, amount=reward.kudos - held))
+def _book(tx: Tx, it: _Delivery, paid: tuple[Posting, ...], earned: tuple[Posting, ...], now: int) -> None:
+    """Store the movements of a delivery. The first posting of `paid` is the charge."""
+    ledger.post(tx, (*paid, *earned), now, request_id=it.wp.id, job_id=it.job.id)
+    changes = []
+    if paid:
+        payer, amount = paid[0].source, paid[0].amount
+        changes.append(ledger.Earned(payer, -amount))
+        if it.wp.sharedkey_id is not None:
+            sharedkeys.spend(tx, it.wp.sharedkey_id, amount)
+        tx.emit(KudosMoved(account=payer, amount=-amount))
+    if earned:
+        held = sum(posting.amount for posting in earned if posting.target == postings.EVALUATION)
+        got = sum(posting.amount for posting in earned if posting.source == postings.MINT) - held
+        changes.append(ledger.Earned(it.owner.id, got, held))
+        tx.emit(KudosMoved(account=it.owner.id, amount=got))
+    ledger.add_earned(tx, *changes)

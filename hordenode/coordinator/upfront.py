@@ -5,7 +5,9 @@ Only where the owner wants it so (`horde.upfront_kudos = busy`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from hordenode.coordinator import prices
 from hordenode.coordinator.context import Coordinator

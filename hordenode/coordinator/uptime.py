@@ -10,6 +10,7 @@ from hordenode.domain.entities import Kind
 from hordenode.domain.kudos import UPTIME_S
 from hordenode.ops.events import KudosMoved
 from hordenode.store import ledger, teams, users, workers
+from hordenode.store.ledger import Earned
 from hordenode.store.tx import Tx
 
 
@@ -34,8 +35,8 @@ def _pay(tx: Tx, co: Coordinator, present: Present) -> None:
     note = f"{worker.name}, {amount.note}"
     if owner.trusted or worker.kind is Kind.ALCHEMY:
         ledger.post(tx, postings.grant(owner, ledger.balance(tx, owner.id), amount.kudos, "uptime", note), now)
-        ledger.add_earned(tx, owner.id, amount.kudos)
+        ledger.add_earned(tx, Earned(owner.id, amount.kudos))
         tx.emit(KudosMoved(account=owner.id, amount=amount.kudos))
     else:
         ledger.post(tx, postings.hold_back(owner, amount.kudos, "uptime", note), now)
-        ledger.add_earned(tx, owner.id, 0, amount.kudos)
+        ledger.add_earned(tx, Earned(owner.id, 0, amount.kudos))

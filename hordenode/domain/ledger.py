@@ -7,7 +7,9 @@ one user, and EVALUATION is what untrusted workers will get once they are truste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+
+import msgspec
 
 from hordenode.domain.entities import User
 from hordenode.domain.kudos import floor_of
@@ -32,8 +34,7 @@ REASONS = {
 CARRIED = "carried"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True):
     """`amount` > 0 thousandths of a kudos go from one account to another.
 
     user_id: whose ledger page it stands on. note: how the amount came about.
@@ -45,6 +46,15 @@ class Posting:
     reason: str
     user_id: int
     note: str = ""
+
+
+def net(postings: Iterable[Posting]) -> dict[int, int]:
+    """Account to the change of its balance."""
+    moves: dict[int, int] = {}
+    for posting in postings:
+        moves[posting.source] = moves.get(posting.source, 0) - posting.amount
+        moves[posting.target] = moves.get(posting.target, 0) + posting.amount
+    return moves
 
 
 def charge(user: User, balance: int, amount: int, reason: str, note: str = "") -> tuple[Posting, ...]:

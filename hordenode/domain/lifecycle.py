@@ -6,8 +6,7 @@ request is faulted or cancelled; `restarted` counts faulted jobs, whose slots re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from msgspec.structs import replace
 
 from hordenode.domain.entities import Kind, WaitingPrompt
@@ -17,8 +16,7 @@ SLOW_LIFETIME_MS = 60 * 60 * 1000
 FAULTS_ALLOWED = {Kind.IMAGE: 3, Kind.TEXT: 3, Kind.ALCHEMY: 4}  # the last of them ends the request
 
 
-@dataclass(frozen=True, slots=True)
-class QueueShare:
+class QueueShare(msgspec.Struct, frozen=True):
     """What one request adds to the totals of its signature; nothing once all its jobs are handed out."""
 
     requests: int

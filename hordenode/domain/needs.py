@@ -7,13 +7,12 @@ step over it. The prompt (word blacklists) and the requester (kudos) stay out an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hordenode.domain.spec import AlchemySpec, Audience, ImageSpec, Spec, TextSpec
 
 
-@dataclass(frozen=True, slots=True)
-class ImageNeeds:
+class ImageNeeds(msgspec.Struct, frozen=True):
     """What a worker must be able to do for an image request (contract 6.1, 6.2)."""
 
     audience: Audience
@@ -39,8 +38,7 @@ class ImageNeeds:
     qr_code: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TextNeeds:
+class TextNeeds(msgspec.Struct, frozen=True):
     """What a worker must be able to do for a text request (contract 6.3)."""
 
     audience: Audience
@@ -50,8 +48,7 @@ class TextNeeds:
     extended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AlchemyNeeds:
+class AlchemyNeeds(msgspec.Struct, frozen=True):
     """What a worker must be able to do for a form (contract 12)."""
 
     audience: Audience

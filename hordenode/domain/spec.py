@@ -6,15 +6,15 @@ as JSON, and read by matching, pricing and the building of jobs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 DOUBLE_STEP_SAMPLERS = frozenset({"k_heun", "k_dpm_2", "k_dpm_2_a", "k_dpmpp_2s_a", "k_dpmpp_sde"})
 ADAPTIVE_STEPS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
+class Audience(msgspec.Struct, frozen=True):
     """Who may serve a request, alike for every kind (contract 3.2, 6)."""
 
     models: tuple[str, ...] = ()
@@ -27,8 +27,7 @@ class Audience:
     nsfw: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Lora:
+class Lora(msgspec.Struct, frozen=True):
     """A LoRA by CivitAI id or name, or by version id (worker_protocol.md 3)."""
 
     name: str
@@ -38,23 +37,20 @@ class Lora:
     is_version: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TextualInversion:
+class TextualInversion(msgspec.Struct, frozen=True):
     name: str
     inject_ti: str | None = None
     strength: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ExtraText:
+class ExtraText(msgspec.Struct, frozen=True):
     """A text for a workflow, and what it is for; the contract lets clients leave out either."""
 
     text: str | None = None
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceImage:
+class SourceImage(msgspec.Struct, frozen=True):
     """A picture to start from: a client's URL, or the key of a stored blob."""
 
     url: str | None = None
@@ -62,16 +58,14 @@ class SourceImage:
     strength: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookTarget:
+class WebhookTarget(msgspec.Struct, frozen=True):
     """Where each result is told to (contract 23), and by which address the requester reached this horde, for links."""
 
     url: str
     base_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSpec:
+class ImageSpec(msgspec.Struct, frozen=True):
     """An image request (contract 3.2, 4.1). Sizes in pixels; `seed` as the client wrote it."""
 
     prompt: str
@@ -123,8 +117,7 @@ class ImageSpec:
         return self.width * self.height * self.accurate_steps
 
 
-@dataclass(frozen=True, slots=True)
-class TextSpec:
+class TextSpec(msgspec.Struct, frozen=True):
     """A text request (contract 3.2, 4.2). Lengths in tokens; `sampling` holds the parameters handed on unchanged.
 
     `extension`: what was given of the `hordenode` object (protocol/extension.py).
@@ -136,8 +129,8 @@ class TextSpec:
     max_length: int = 80
     max_context_length: int = 2048
     softprompt: str | None = None
-    sampling: dict[str, Any] = field(default_factory=dict)
-    extension: dict[str, Any] = field(default_factory=dict)
+    sampling: dict[str, Any] = msgspec.field(default_factory=dict)
+    extension: dict[str, Any] = msgspec.field(default_factory=dict)
     webhook: WebhookTarget | None = None
 
     @property
@@ -146,8 +139,7 @@ class TextSpec:
         return self.max_length
 
 
-@dataclass(frozen=True, slots=True)
-class AlchemySpec:
+class AlchemySpec(msgspec.Struct, frozen=True):
     """One form of an alchemy request (contract 12): a request of its own for queue, jobs and kudos.
 
     `tiles`: size of the source in tiles of 512 pixels. `payload`: options of the form, as text.
@@ -157,7 +149,7 @@ class AlchemySpec:
     source: SourceImage
     tiles: int
     audience: Audience
-    payload: dict[str, str] = field(default_factory=dict)
+    payload: dict[str, str] = msgspec.field(default_factory=dict)
     webhook: WebhookTarget | None = None
 
     @property

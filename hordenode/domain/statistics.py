@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from hordenode.domain.entities import Kind
 
 SECOND_MS = 1000
@@ -28,8 +30,7 @@ class Delivered:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True):
     """A part of a window. width_ms 0: no time at all, the sum of everything."""
 
     kind: Kind

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from hordenode.domain.baselines import CASCADE, FLUX, SDXL, Baselines
 from hordenode.domain.kudos import milli, model_size

@@ -6,13 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 QUEUE_LENGTH = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class RequestQueued:
+class RequestQueued(msgspec.Struct, frozen=True):
     """A request was accepted and waits."""
 
     id: str
@@ -20,16 +20,14 @@ class RequestQueued:
     user_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class RequestDone:
+class RequestDone(msgspec.Struct, frozen=True):
     """Nothing of the request waits or runs any more, or it is given up."""
 
     id: str
     user_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobPopped:
+class JobPopped(msgspec.Struct, frozen=True):
     """A worker took a job. user_id: whose request it belongs to, here and below; waited_ms: since it was asked for."""
 
     id: str
@@ -40,8 +38,7 @@ class JobPopped:
     waited_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobProgress:
+class JobProgress(msgspec.Struct, frozen=True):
     """A job made a step.
 
     `text` is what a text job wrote since the last event, `logprobs` how likely its tokens were (protocol/extension.py);
@@ -58,8 +55,7 @@ class JobProgress:
     logprobs: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class JobDone:
+class JobDone(msgspec.Struct, frozen=True):
     """A job's result is stored. ran_ms: since a worker took it."""
 
     id: str
@@ -69,8 +65,7 @@ class JobDone:
     ran_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobFaulted:
+class JobFaulted(msgspec.Struct, frozen=True):
     """A job ended without a result."""
 
     id: str
@@ -78,8 +73,7 @@ class JobFaulted:
     user_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSeen:
+class WorkerSeen(msgspec.Struct, frozen=True):
     """A worker popped for the first time since the node started."""
 
     id: str
@@ -87,16 +81,14 @@ class WorkerSeen:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class KudosMoved:
+class KudosMoved(msgspec.Struct, frozen=True):
     """A balance changed, in thousandths of a kudos."""
 
     account: int
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class ModesChanged:
+class ModesChanged(msgspec.Struct, frozen=True):
     """The horde's modes are now these."""
 
     maintenance: bool

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import asdict
 
-from hordenode.domain.ledger import Posting
+from hordenode.domain.ledger import Posting, net
 from hordenode.store.tx import Tx, statement
 
 BALANCE = statement("ledger.balance", "SELECT balance FROM accounts WHERE id = :id")
-MOVE = statement("ledger.move", "UPDATE accounts SET balance = balance + :amount WHERE id = :id")
-MOVE_TWO = statement(
-    "ledger.move_two",
-    "UPDATE accounts SET balance = balance + CASE id WHEN :one THEN :one_gets ELSE :other_gets END WHERE id IN (:one, :other)",
-)
+MOVE = statement("ledger.move", "UPDATE accounts SET balance = balance + :amount WHERE id = :id", keeps=True)
 APPEND = statement(
     "ledger.append",
     "INSERT INTO ledger (at_ms, source, target, amount, reason, request_id, job_id, user_id, note)"
@@ -72,6 +68,14 @@ class KudosDetails(msgspec.Struct, frozen=True):
     evaluating: int = 0
 
 
+class Earned(msgspec.Struct, frozen=True):
+    """What a user earned on jobs (negative: spent), and what of its earnings is held back, in thousandths."""
+
+    user_id: int
+    accumulated: int
+    evaluating: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One row of the ledger as it stands on a user's page."""
@@ -89,43 +93,45 @@ class Line:
 
 def balance(tx: Tx, account: int) -> int:
     """Thousandths of a kudos; KeyError for an account that does not exist."""
-    found = tx.value(BALANCE, id=account)
+    found = tx.remembered(("balance", account), lambda: tx.value(BALANCE, id=account))
     if found is None:
         raise KeyError(f"no account {account}")
     return int(found)
 
 
 def post(
-    tx: Tx, postings: Iterable[Posting], now_ms: int, *, request_id: str | None = None, job_id: str | None = None
+    tx: Tx, postings: Sequence[Posting], now_ms: int, *, request_id: str | None = None, job_id: str | None = None
 ) -> None:
     """Append the postings and move the balances, in the caller's transaction."""
-    moves: dict[int, int] = {}
-    for posting in postings:
-        tx.run(
-            APPEND,
-            at_ms=now_ms,
-            source=posting.source,
-            target=posting.target,
-            amount=posting.amount,
-            reason=posting.reason,
-            request_id=request_id,
-            job_id=job_id,
-            user_id=posting.user_id,
-            note=posting.note,
-        )
-        moves[posting.source] = moves.get(posting.source, 0) - posting.amount
-        moves[posting.target] = moves.get(posting.target, 0) + posting.amount
-    if len(moves) == 2:  # nearly always: what a user pays is burnt, what it earns is minted
-        (one, one_gets), (other, other_gets) = moves.items()
-        tx.run(MOVE_TWO, one=one, one_gets=one_gets, other=other, other_gets=other_gets)
-        return
+    tx.insert(
+        APPEND,
+        [
+            {
+                "at_ms": now_ms,
+                "source": posting.source,
+                "target": posting.target,
+                "amount": posting.amount,
+                "reason": posting.reason,
+                "request_id": request_id,
+                "job_id": job_id,
+                "user_id": posting.user_id,
+                "note": posting.note,
+            }
+            for posting in postings
+        ],
+    )
+    moves = net(postings)
+    tx.many(MOVE, [{"id": account, "amount": amount} for account, amount in moves.items()])
     for account, amount in moves.items():
-        tx.run(MOVE, id=account, amount=amount)
+        tx.revise(("balance", account), amount.__add__)
 
 
-def add_earned(tx: Tx, user_id: int, accumulated: int, evaluating: int = 0) -> None:
-    """Add what was earned on jobs (negative: spent), and what of it is held back."""
-    tx.run(ADD_EARNED, user_id=user_id, accumulated=accumulated, evaluating=evaluating)
+def add_earned(tx: Tx, *earned: Earned) -> None:
+    """Add what users earned on jobs, and what of it is held back."""
+    tx.insert(
+        ADD_EARNED,
+        [{"user_id": it.user_id, "accumulated": it.accumulated, "evaluating": it.evaluating} for it in earned],
+    )
 
 
 def add_details(tx: Tx, user_id: int, more: KudosDetails) -> None:

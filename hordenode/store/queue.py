@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import msgspec
+
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.lifecycle import QueueShare
+from hordenode.store.rows import columns, reader
 from hordenode.store.tx import Tx, statement
+
+_waiting_prompt = reader(WaitingPrompt)
 
 SIGNATURE_ID = statement("queue.signature_id", "SELECT id FROM signatures WHERE kind = :kind AND needs = :needs")
 ADD_SIGNATURE = statement(
@@ -56,7 +61,7 @@ LEAVE = statement(
     "queue.leave",
     "UPDATE lane_signatures SET requests = requests - 1 WHERE lane_id = :lane_id AND signature_id = :signature_id",
 )
-SERVE_LANE = statement("queue.serve_lane", "UPDATE lanes SET turn = :turn WHERE id = :id")
+SERVE_LANE = statement("queue.serve_lane", "UPDATE lanes SET turn = :turn, waiting = waiting + :waiting WHERE id = :id")
 SERVE_ENTRIES = statement("queue.serve_entries", "UPDATE lane_signatures SET turn = :turn WHERE lane_id = :id")
 FIRST_LANES = statement(
     "queue.first_lanes",
@@ -83,7 +88,7 @@ LANES_OF_USER = statement(
 LANE_ENTRIES = statement("queue.lane_entries", "SELECT signature_id FROM lane_signatures WHERE lane_id = :lane_id")
 LANE_FIRST = statement(
     "queue.lane_first",
-    "SELECT signature_id, id FROM waiting_prompts WHERE lane_id = :lane_id AND n > 0"
+    f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE lane_id = :lane_id AND n > 0"
     " ORDER BY order_key DESC, arrival LIMIT 1",
 )
 LANE_HEAD = statement(
@@ -127,8 +132,7 @@ def totals(tx: Tx, kind: Kind) -> list[Total]:
     return [Total(*row) for row in tx.all(TOTALS, kind=kind)]
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(msgspec.Struct, frozen=True):
     """A lane as it is stored; `waiting` counts jobs."""
 
     id: int
@@ -155,8 +159,11 @@ def user_waiting(tx: Tx, kind: Kind, user_id: int) -> int:
     return int(tx.value(USER_WAITING, kind=kind, user_id=user_id))
 
 
-def move(tx: Tx, wp: WaitingPrompt, before: QueueShare, after: QueueShare) -> None:
-    """Bring the totals of the request's signature and lane from one share to another."""
+def move(tx: Tx, wp: WaitingPrompt, before: QueueShare, after: QueueShare, turn: int | None = None) -> None:
+    """Bring the totals of the request's signature and lane from one share to another.
+
+    turn: the lane got a job, so that it goes behind the others of its band.
+    """
     if before == after:
         return
     entered = after.requests - before.requests
@@ -169,18 +176,16 @@ def move(tx: Tx, wp: WaitingPrompt, before: QueueShare, after: QueueShare) -> No
         jobs=after.jobs - before.jobs,
         things=after.things - before.things,
     )
-    if waiting:
+    if turn is not None:
+        tx.run(SERVE_LANE, id=wp.lane_id, turn=turn, waiting=waiting)
+    elif waiting:
         tx.run(MOVE_LANE, id=wp.lane_id, waiting=waiting)
     if entered > 0:
         tx.run(ENTER, lane_id=wp.lane_id, signature_id=wp.signature_id)
     elif entered < 0 and not tx.run(LEAVE_LAST, lane_id=wp.lane_id, signature_id=wp.signature_id):
         tx.run(LEAVE, lane_id=wp.lane_id, signature_id=wp.signature_id)
-
-
-def serve(tx: Tx, lane_id: int, turn: int) -> None:
-    """The lane got a job: it goes behind the others of its band."""
-    tx.run(SERVE_LANE, id=lane_id, turn=turn)
-    tx.run(SERVE_ENTRIES, id=lane_id, turn=turn)
+    if turn is not None:
+        tx.run(SERVE_ENTRIES, id=wp.lane_id, turn=turn)
 
 
 def running(tx: Tx, lane_id: int) -> int:
@@ -212,11 +217,14 @@ def first_lanes(tx: Tx, kind: Kind, limit: int) -> list[int]:
     return [row[0] for row in tx.all(FIRST_LANES, kind=kind, limit=limit)]
 
 
+def lane_first(tx: Tx, lane_id: int) -> WaitingPrompt | None:
+    """The request at the head of a lane, whatever it needs."""
+    row = tx.one(LANE_FIRST, lane_id=lane_id)
+    return None if row is None else _waiting_prompt(row)
+
+
 def lane_candidates(tx: Tx, lane_id: int, signatures: Collection[int], limit: int) -> list[str]:
-    """Request ids at the head of a lane for these signatures, best first. Usually its very first one will do."""
-    first = tx.one(LANE_FIRST, lane_id=lane_id)
-    if limit == 1 and first is not None and first[0] in signatures:
-        return [first[1]]
+    """Request ids at the head of a lane for these signatures, best first."""
     entries = [row[0] for row in tx.all(LANE_ENTRIES, lane_id=lane_id)]
     heads = [
         (-order_key, arrival, request_id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.lifecycle import QueueShare, queue_share
 from hordenode.store import queue
 from hordenode.store.rows import columns, placeholders, reader, values
-from hordenode.store.tx import Tx, statement
+from hordenode.store.tx import Statement, Tx, statement
 
 _waiting_prompt = reader(WaitingPrompt)
 
@@ -22,12 +22,21 @@ INSERT_SPEC = statement(
     " VALUES (:request_id, :spec, :client_agent, :address, :proxied_account)",
 )
 SPEC = statement("requests.spec", "SELECT spec FROM request_specs WHERE request_id = :id")
-ADVANCE = statement(
-    "requests.advance",
-    "UPDATE waiting_prompts SET n = :n, jobs = :jobs, processing = :processing, finished = :finished,"
-    " restarted = :restarted, faulted = :faulted, cancelled = :cancelled, consumed = :consumed, expires_ms = :expires_ms"
-    " WHERE id = :id",
-)
+_COUNTERS = "jobs processing finished restarted faulted cancelled consumed"
+
+
+def _advance(name: str, indexed: str) -> Statement:
+    changes = ", ".join(f"{counter} = :{counter}" for counter in f"{_COUNTERS} {indexed}".split())
+    return statement(f"requests.{name}", f"UPDATE waiting_prompts SET {changes} WHERE id = :id")
+
+
+# By whether n and expires_ms change, which are in indexes.
+ADVANCE = {
+    (False, False): _advance("advance", ""),
+    (True, False): _advance("advance_n", "n"),
+    (False, True): _advance("advance_life", "expires_ms"),
+    (True, True): _advance("advance_n_life", "n expires_ms"),
+}
 EXPIRED = statement(
     "requests.expired",
     f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE expires_ms < :now_ms ORDER BY expires_ms LIMIT :limit",
@@ -52,8 +61,7 @@ SOME_WAITING = statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSpec:
+class StoredSpec(msgspec.Struct, frozen=True):
     """What goes into request_specs beside the counters."""
 
     spec: str
@@ -92,22 +100,14 @@ def insert(tx: Tx, wp: WaitingPrompt, stored: StoredSpec) -> None:
     queue.move(tx, wp, QueueShare(0, 0, 0, 0), queue_share(wp))
 
 
-def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt) -> None:
-    """Store the counters after an event of domain/lifecycle.py and keep the queue's totals equal to them."""
-    tx.run(
-        ADVANCE,
-        id=after.id,
-        n=after.n,
-        jobs=after.jobs,
-        processing=after.processing,
-        finished=after.finished,
-        restarted=after.restarted,
-        faulted=after.faulted,
-        cancelled=after.cancelled,
-        consumed=after.consumed,
-        expires_ms=after.expires_ms,
-    )
-    queue.move(tx, after, queue_share(before), queue_share(after))
+def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt, turn: int | None = None) -> None:
+    """Store the counters after an event of domain/lifecycle.py and keep the queue's totals equal to them.
+
+    turn: of the lane, when it got a job.
+    """
+    st = ADVANCE[before.n != after.n, before.expires_ms != after.expires_ms]
+    tx.run(st, **values(after))
+    queue.move(tx, after, queue_share(before), queue_share(after), turn)
 
 
 def expired(tx: Tx, now_ms: int, limit: int) -> list[WaitingPrompt]:

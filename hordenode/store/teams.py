@@ -17,6 +17,7 @@ DELETE = statement("teams.delete", "DELETE FROM teams WHERE id = :id")
 CREDIT = statement(
     "teams.credit",
     "UPDATE teams SET fulfilled = fulfilled + 1, contributed = contributed + :things, kudos = kudos + :reward WHERE id = :id",
+    keeps=True,  # no worker changes
 )
 UPTIME = statement("teams.uptime", "UPDATE teams SET uptime_s = uptime_s + :seconds WHERE id = :id")
 

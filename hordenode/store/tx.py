@@ -4,29 +4,61 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 Value = str | bytes | int | float | None
 
 
-# What nearly every call reads and few change. A cascade from `users` to `api_keys` begins at `users`.
-_REMEMBERED = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys)\b", re.IGNORECASE)
+# What nearly every call reads and few change. Cascades to them begin at `users`, at `teams` (a worker's team).
+_REMEMBERED = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys|accounts|workers|teams)\b", re.IGNORECASE)
+_PARAMETER = re.compile(r":([a-z_]+)")
+_VALUES = re.compile(r"\bVALUES (\([^)]*\))")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement with named parameters; metrics and tests know it by `name`."""
+    """One SQL statement with named parameters; metrics and tests know it by `name`.
+
+    keeps: whoever runs it brings what is remembered in step. SQLite binds by position, which is quicker.
+    """
 
     name: str
     sql: str
+    keeps: bool = False
     forgets: bool = field(init=False)  # changes what a Memory may hold
+    positional: str = field(init=False)
+    pick: Callable[[Mapping[str, Value]], tuple[Value, ...]] = field(init=False)  # the parameters in their order
+    _repeated: dict[int, str] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reads = self.sql.lstrip().upper().startswith("SELECT")
-        object.__setattr__(self, "forgets", not reads and _REMEMBERED.search(self.sql) is not None)
+        names = list(dict.fromkeys(_PARAMETER.findall(self.sql)))
+        made = _PARAMETER.sub(lambda found: f"?{names.index(found[1]) + 1}", self.sql)
+        object.__setattr__(self, "forgets", not self.keeps and not reads and _REMEMBERED.search(self.sql) is not None)
+        object.__setattr__(self, "positional", made)
+        object.__setattr__(self, "pick", _picker(names))
+
+    def repeated(self, rows: int) -> str:
+        """An INSERT with this many rows of VALUES; all its parameters have to be there, each once."""
+        made = self._repeated.get(rows)
+        if made is None:
+            one = _VALUES.search(self.sql)
+            if one is None or _PARAMETER.search(self.sql, one.end()):
+                raise ValueError(f"{self.name} cannot be repeated")
+            row = _PARAMETER.sub("?", one[1])
+            made = self._repeated[rows] = f"{self.sql[: one.start(1)]}{', '.join([row] * rows)}{self.sql[one.end(1) :]}"
+        return made
+
+
+def _picker(names: list[str]) -> Callable[[Mapping[str, Value]], tuple[Value, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda params: tuple(params[name] for name in names)
 
 
 MOST_REMEMBERED = 5000
@@ -34,16 +66,16 @@ STATEMENTS: dict[str, Statement] = {}
 TELEMETRY: dict[str, Statement] = {}  # those of telemetry.db
 
 
-def statement(name: str, sql: str, database: dict[str, Statement] = STATEMENTS) -> Statement:
+def statement(name: str, sql: str, database: dict[str, Statement] = STATEMENTS, *, keeps: bool = False) -> Statement:
     """Declare a statement next to the function that uses it. ValueError when the name is taken."""
     if name in database:
         raise ValueError(f"the statement {name} is declared twice")
-    made = database[name] = Statement(name, sql)
+    made = database[name] = Statement(name, sql, keeps)
     return made
 
 
 class Memory:
-    """Rows of the users and their keys as the writing connection last read them.
+    """Rows of the users, their keys and balances, and of workers, as the writing connection last knew them.
 
     Every statement that changes those tables empties it, and so do a rollback and another program's writes (writer.py).
     """
@@ -70,33 +102,40 @@ class Tx:
         """Every row."""
         if st.forgets:
             self._forget()
-        return self._execute(st.sql, params).fetchall()
+        return self._execute(st.positional, st.pick(params)).fetchall()
 
     def one(self, st: Statement, **params: Value) -> tuple[Any, ...] | None:
         """The first row, None without one."""
         if st.forgets:
             self._forget()
-        row: tuple[Any, ...] | None = self._execute(st.sql, params).fetchone()
+        row: tuple[Any, ...] | None = self._execute(st.positional, st.pick(params)).fetchone()
         return row
 
     def value(self, st: Statement, **params: Value) -> Any:
         """The first column of the first row, None without a row. Reads to the end, so that RETURNING takes effect."""
         if st.forgets:
             self._forget()
-        rows = self._execute(st.sql, params).fetchall()
+        rows = self._execute(st.positional, st.pick(params)).fetchall()
         return rows[0][0] if rows else None
 
     def run(self, st: Statement, **params: Value) -> int:
         """The number of rows changed."""
         if st.forgets:
             self._forget()
-        return self._execute(st.sql, params).rowcount
+        return self._execute(st.positional, st.pick(params)).rowcount
 
     def many(self, st: Statement, rows: Iterable[Mapping[str, Value]]) -> None:
         """Run once per row of parameters."""
         if st.forgets:
             self._forget()
-        self._execute_many(st.sql, rows)
+        self._execute_many(st.positional, map(st.pick, rows))
+
+    def insert(self, st: Statement, rows: Sequence[Mapping[str, Value]]) -> None:
+        """All rows with one statement: for a few, which is quicker than one after the other."""
+        if st.forgets:
+            self._forget()
+        if rows:
+            self._execute(st.repeated(len(rows)), tuple(chain.from_iterable(map(st.pick, rows))))
 
     def remembered(self, key: Hashable, read: Callable[[], T | None]) -> T | None:
         """What `read` found for this key before, if this connection remembers it; nothing found is not remembered."""
@@ -111,6 +150,12 @@ class Tx:
                     memory.forget()
                 memory.known[key] = found
         return found
+
+    def revise(self, key: Hashable, change: Callable[[Any], Any]) -> None:
+        """Bring what is remembered for this key, if anything is, in step with a statement that keeps the memory."""
+        memory = self._memory
+        if memory is not None and key in memory.known:
+            memory.known[key] = change(memory.known[key])
 
     def _forget(self) -> None:
         if self._memory is not None:

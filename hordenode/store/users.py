@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+from msgspec.structs import asdict
+
 from hordenode.domain.entities import Kind, User, UserPrivate
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Tx, statement
@@ -155,19 +158,20 @@ def save_private(tx: Tx, private: UserPrivate) -> None:
     tx.run(SAVE_PRIVATE, **values(private))
 
 
-def record(
-    tx: Tx, user_id: int, kind: Kind, *, requested: int = 0, used: int = 0, fulfilled: int = 0, contributed: int = 0
-) -> None:
-    """Add to a user's records: jobs asked and made, things used and contributed (contract 10.5)."""
-    tx.run(
-        RECORD,
-        user_id=user_id,
-        kind=kind,
-        requested=requested,
-        used=used,
-        fulfilled=fulfilled,
-        contributed=contributed,
-    )
+class Record(msgspec.Struct, frozen=True):
+    """What to add to a user's records: jobs asked and made, things used and contributed (contract 10.5)."""
+
+    user_id: int
+    kind: Kind
+    requested: int = 0
+    used: int = 0
+    fulfilled: int = 0
+    contributed: int = 0
+
+
+def record(tx: Tx, *records: Record) -> None:
+    """Add to users' records."""
+    tx.insert(RECORD, [asdict(it) for it in records])
 
 
 def record_styled(tx: Tx, user_id: int, kind: Kind, jobs: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from hordenode.domain.entities import Worker
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Tx, statement
@@ -9,7 +11,7 @@ from hordenode.store.tx import Tx, statement
 _worker = reader(Worker)
 
 BY_ID = statement("workers.by_id", f"SELECT {columns(Worker)} FROM workers WHERE id = :id")
-BY_NAME = statement("workers.by_name", f"SELECT {columns(Worker)} FROM workers WHERE name = :name")
+ID_OF = statement("workers.id_of", "SELECT id FROM workers WHERE name = :name")
 OF_USER = statement("workers.of_user", "SELECT id FROM workers WHERE user_id = :user_id ORDER BY created_ms")
 COUNT_OF_USER = statement("workers.count_of_user", "SELECT count(*) FROM workers WHERE user_id = :user_id")
 ALL = statement("workers.all", f"SELECT {columns(Worker)} FROM workers ORDER BY created_ms")
@@ -30,6 +32,7 @@ CREDIT = statement(
     "workers.credit",
     "UPDATE workers SET fulfilled = fulfilled + 1, contributed = contributed + :things,"
     " kudos_generated = kudos_generated + :reward WHERE id = :id",
+    keeps=True,
 )
 ABORTED = statement(
     "workers.aborted",
@@ -56,13 +59,16 @@ COUNT_AT = statement("workers.count_at", "SELECT count(*) FROM workers WHERE use
 
 
 def by_id(tx: Tx, worker_id: str) -> Worker | None:
-    row = tx.one(BY_ID, id=worker_id)
-    return None if row is None else _worker(row)
+    def read() -> Worker | None:
+        row = tx.one(BY_ID, id=worker_id)
+        return None if row is None else _worker(row)
+
+    return tx.remembered(("worker", worker_id), read)
 
 
 def by_name(tx: Tx, name: str) -> Worker | None:
-    row = tx.one(BY_NAME, name=name)
-    return None if row is None else _worker(row)
+    worker_id = tx.remembered(("worker named", name), lambda: tx.value(ID_OF, name=name))
+    return None if worker_id is None else by_id(tx, worker_id)
 
 
 def ids_of_user(tx: Tx, user_id: int) -> list[str]:
@@ -112,6 +118,15 @@ def pay_uptime(tx: Tx, worker_id: str, reward: int) -> None:
 def credit(tx: Tx, worker_id: str, things: int, reward: int) -> None:
     """One more delivered job."""
     tx.run(CREDIT, id=worker_id, things=things, reward=reward)
+    tx.revise(
+        ("worker", worker_id),
+        lambda it: replace(
+            it,
+            fulfilled=it.fulfilled + 1,
+            contributed=it.contributed + things,
+            kudos_generated=it.kudos_generated + reward,
+        ),
+    )
 
 
 def count_aborted(tx: Tx, worker_id: str, now_ms: int) -> int:

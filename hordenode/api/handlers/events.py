@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
-from dataclasses import fields
+from typing import cast
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -95,15 +95,15 @@ class Frames:
 
     def of(self, event: object) -> bytes:
         """An event of ops/events.py."""
-        name, told = _shape(type(event))
+        name, told = _shape(cast(type[msgspec.Struct], type(event)))
         members = {member: getattr(event, member) for member in told}
         return self.make(name, {member: value for member, value in members.items() if value not in ("", b"", ())})
 
 
-def _shape(kind: type) -> tuple[str, tuple[str, ...]]:
+def _shape(kind: type[msgspec.Struct]) -> tuple[str, tuple[str, ...]]:
     """(JobPopped as `job_popped`, what is told of it). Whose it is, its reader knows or should not."""
     known = _shapes.get(kind)
     if known is None:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
-        known = _shapes[kind] = (name, tuple(field.name for field in fields(kind) if field.name != "user_id"))
+        known = _shapes[kind] = (name, tuple(name for name in kind.__struct_fields__ if name != "user_id"))
     return known
