@@ -11,7 +11,7 @@ from msgspec import to_builtins
 
 from hordenode.catalog import load_catalog
 from hordenode.config import Settings
-from hordenode.coordinator import keys, registration, user_edits, users
+from hordenode.coordinator import invitations, joining, keys, user_edits, users
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.line import Line
 from hordenode.domain.entities import OWNER_ID, User
@@ -19,7 +19,8 @@ from hordenode.domain.names import user_id_of
 from hordenode.opening import OWNER_KEY_FILE, ensure_owner, open_coordinator, prepare_data_dir
 from hordenode.protocol.decode import decode
 from hordenode.protocol.errors import HordeError
-from hordenode.protocol.keys import KeyDetails, NewInvitation, NewKey
+from hordenode.protocol.joining import InvitationDetails, InvitationMade, NewInvitation
+from hordenode.protocol.keys import KeyDetails, NewKey
 from hordenode.protocol.users import UserListItem, UserModify, UsersQuery
 from hordenode.protocol.wire import Request
 from hordenode.store import users as user_rows
@@ -88,10 +89,21 @@ class Admin:
     async def revoke_key(self, who: str, name: str) -> None:
         await keys.revoke_key(self._co, Caller(user_id=(await self._find(who)).id), name)
 
-    async def invite(self, *, uses: int = 1, days: int = 30, trusted: bool = False) -> str:
-        """An invitation code."""
-        made = await registration.invite(self._co, OWNER, NewInvitation(uses=uses, days=days, trusted=trusted))
-        return made.code
+    async def invite(self, **fields: Any) -> InvitationMade:
+        """A code to register or join with. `fields`: those of protocol.joining.NewInvitation."""
+        return await invitations.invite(self._co, OWNER, _checked(NewInvitation, fields))
+
+    async def list_invitations(self) -> list[InvitationDetails]:
+        return await invitations.list_invitations(self._co, OWNER)
+
+    async def revoke_invitation(self, invitation_id: str) -> None:
+        await invitations.revoke(self._co, OWNER, invitation_id)
+
+    async def add_worker(self, name: str) -> tuple[str, str]:
+        """An account for a worker of another program: (alias, API key). The alias has a number where the name is taken."""
+        key = self._co.ids.api_key()
+        user = await self._co.db.write(lambda tx: joining.make_worker_account(tx, self._co, name, key, trusted=True))
+        return user.alias, key
 
     async def _find(self, who: str) -> User:
         return await self._co.db.read(lambda tx: _user(tx, who))

@@ -51,6 +51,9 @@ class ServerSettings:
         choices=("closed", "invite", "open"),
     )
     anonymous: bool = option(True, "Whether requests without an account (key 0000000000) are accepted.")
+    advertise: bool = option(
+        True, "Whether a node that other machines reach says so in the local network (mDNS), for `hordenode peers`."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from hordenode.client.http import HttpHorde
 from hordenode.config import ConfigError, Contribution, WorkerSettings
+from hordenode.domain.entities import Kind
+from hordenode.domain.names import worker_names
 from hordenode.engine.engine import Engine
 from hordenode.protocol.common import ANONYMOUS_KEY
 from hordenode.version import AGENT
@@ -39,11 +41,11 @@ LONGEST_REST_S = 600.0  # so that a changed clock is noticed
 
 def make_workers(wiring: Wiring, engine: Engine, settings: WorkerSettings) -> list[Worker[Any, Any]]:
     """One worker per kind that the engine can serve and the owner offers."""
-    name = settings.name or socket.gethostname() or "hordenode"
+    names = worker_names(settings.name or socket.gethostname() or "hordenode")
     found: list[Worker[Any, Any]] = []
-    image = image_offer(engine.models(), settings, f"{name} images", AGENT)
-    text = text_offer(engine.models(), settings, f"{name} texts", AGENT)
-    forms = alchemy_offer(engine.models(), settings, f"{name} alchemy", AGENT)
+    image = image_offer(engine.models(), settings, names[Kind.IMAGE], AGENT)
+    text = text_offer(engine.models(), settings, names[Kind.TEXT], AGENT)
+    forms = alchemy_offer(engine.models(), settings, names[Kind.ALCHEMY], AGENT)
     if image is not None:
         found.append(ImageWorker(wiring, image))
     if text is not None:

@@ -30,6 +30,7 @@ from hordenode.coordinator.monthly import pay_monthly
 from hordenode.coordinator.trust import trust_proven
 from hordenode.coordinator.webhooks import WebhookSender
 from hordenode.crew import LOCAL_PRIORITY, Contributed, Crew, make_workers
+from hordenode.discovery import Advertiser, advertiser_for
 from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk
 from hordenode.engine.engine import Engine
@@ -59,6 +60,8 @@ class Node:
         self.data_dir = self.settings.data_dir
         self.bus = EventBus()
         self.url = ""
+        self.listening = ("", 0)
+        self.advertiser: Advertiser | None = None
         self._lock = DataDirLock(self.data_dir)
         self._supervisor = Supervisor(self._service_died)
         self._server: HttpServer | None = None
@@ -142,7 +145,8 @@ class Node:
         self._server = HttpServer(self.app, server.host, server.port, self.settings.limits)
         instruments.attach_server(self.coordinator, self._server)
         self.url = await self._server.start()
-        self._lock.update(self.url)
+        self._lock.update(self.url, self._server.address[0])
+        self._advertise()
         if self._told_to_stop.is_set():
             return
         on_ready(self.url)
@@ -194,6 +198,14 @@ class Node:
         )
         self._db = coordinator.db
         return coordinator
+
+    def _advertise(self) -> None:
+        """In the local network, where others reach this node. What is advertised is in `advertiser`."""
+        assert self._server is not None
+        self.listening = self._server.address
+        self.advertiser = advertiser_for(self.settings.server, self.settings.horde.name, *self.listening)
+        if self.advertiser is not None:
+            self._supervisor.service("advertiser", self.advertiser.run())
 
     def _api_settings(self) -> ApiSettings:
         server = self.settings.server

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +23,7 @@ from hordenode.ops.clock import SystemClock
 from hordenode.ops.ids import RandomIds
 from hordenode.ops.metrics import Metrics
 from hordenode.ops.networks import Networks
+from hordenode.ops.secret_files import SECRET_FILE, load_secret, write_secret
 from hordenode.store import users as user_rows
 from hordenode.store.database import Database
 from hordenode.store.migrate import migrate
@@ -32,7 +31,6 @@ from hordenode.store.statistics import prepare as prepare_telemetry
 
 DATABASE = "hordenode.db"
 TELEMETRY = "telemetry.db"
-SECRET_FILE = "secret.key"
 OWNER_KEY_FILE = "owner.key"
 OWNER_NAME = "owner"
 
@@ -135,21 +133,3 @@ async def ensure_owner(coordinator: Coordinator, key_file: Path) -> None:
     key = coordinator.ids.api_key()
     write_secret(key_file, key + "\n")  # first the file: a crash in between leaves no owner without a key
     await users.create_user(coordinator, OWNER_NAME, trusted=True, moderator=True, admin=True, concurrency=500, key=key)
-
-
-def load_secret(path: Path) -> bytes:
-    """The node's own secret, made on the first start: it signs links and keys the digests of API keys."""
-    if not path.exists():
-        write_secret(path, secrets.token_hex(32) + "\n")
-    return bytes.fromhex(path.read_text(encoding="ascii").strip())
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -39,6 +39,7 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, host: str, port: int, limits: LimitSettings | None = None) -> None:
         self._host, self._port = host, port
+        self._address = host
         self._connections = Connections(limits or LimitSettings())
         config = uvicorn.Config(
             app,
@@ -59,11 +60,16 @@ class HttpServer:
     async def start(self) -> str:
         """Listen; returns the address by which this machine reaches the server. Raises PortInUse."""
         listener = listen(self._host, self._port)
-        self._port = listener.getsockname()[1]
+        self._address, self._port = listener.getsockname()[:2]
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="http server")
         self._task.add_done_callback(lambda task: self._stop.set())
         host = WILDCARDS.get(self._host, f"[{self._host}]" if ":" in self._host else self._host)
         return f"http://{host}:{self._port}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """What it listens on: an address of this machine, or one that stands for all of them, and the port."""
+        return self._address, self._port
 
     @property
     def connections(self) -> int:

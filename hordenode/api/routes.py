@@ -66,7 +66,8 @@ from hordenode.protocol.house import (
     WorkerBlockRequest,
 )
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit, RatingsRequest
-from hordenode.protocol.keys import Account, InvitationMade, KeyDetails, KeyMade, NewAccount, NewInvitation, NewKey
+from hordenode.protocol.joining import InvitationDetails, InvitationMade, Joined, NewInvitation, NewJoin
+from hordenode.protocol.keys import Account, KeyDetails, KeyMade, NewAccount, NewKey
 from hordenode.protocol.kudos import KudosAwarded, KudosRequest, KudosTransferred, LedgerPage, LedgerQuery
 from hordenode.protocol.sharedkeys import SharedKeyDetails, SharedKeyInput, SharedKeyPatch
 from hordenode.protocol.statistics import ImageTotals, ModelTotals, ModelTotalsQuery, TextTotals
@@ -175,6 +176,9 @@ ROUTES: tuple[Route | RawRoute, ...] = (
     Route("POST", f"{V2}/kudos/award", kudos.award, body=KudosRequest, auth=KEY, answers=(KudosAwarded,)),
     Route("POST", f"{NODE}/users", accounts.register, body=NewAccount, answers=(Account,)),
     Route("POST", f"{NODE}/invitations", accounts.invite, body=NewInvitation, auth=KEY, answers=(InvitationMade,)),
+    Route("GET", f"{NODE}/invitations", accounts.list_invitations, auth=KEY, answers=(list[InvitationDetails],)),
+    Route("DELETE", f"{NODE}/invitations/{{id}}", accounts.revoke_invitation, auth=KEY, answers=(SimpleAnswer,)),
+    Route("POST", f"{NODE}/workers", accounts.join, body=NewJoin, answers=(Joined,)),
     Route("GET", f"{NODE}/keys", accounts.list_keys, auth=KEY, answers=(list[KeyDetails],)),
     Route("POST", f"{NODE}/keys", accounts.create_key, body=NewKey, auth=KEY, answers=(KeyMade,)),
     Route("DELETE", f"{NODE}/keys/{{name}}", accounts.revoke_key, auth=KEY, answers=(SimpleAnswer,)),

@@ -88,9 +88,11 @@ def explain(error: Exception) -> Failure | None:
     from hordenode.backup import BackupError
     from hordenode.catalog import CatalogError
     from hordenode.client.base import Unreachable
+    from hordenode.discovery import DiscoveryError
     from hordenode.embedding import GenerationFailed
     from hordenode.engine.jobs import EngineError
     from hordenode.library.errors import LibraryError
+    from hordenode.membership import NotAHorde
     from hordenode.protocol.errors import HordeError
     from hordenode.server import PortInUse
     from hordenode.store.errors import StoreError
@@ -114,6 +116,8 @@ def explain(error: Exception) -> Failure | None:
         StoreError,
         DataDirInUse,
         ConfigError,
+        DiscoveryError,
+        NotAHorde,
     )
     if isinstance(error, known):
         return Failure(str(error))

@@ -1,4 +1,4 @@
-"""`hordenode key`, `hordenode invite`"""
+"""`hordenode key`"""
 
 from __future__ import annotations
 
@@ -50,22 +50,3 @@ def revoke(who: str, name: str, data_dir: Path | None, config: Path | None) -> N
     """Make a key stop working, at once and for good."""
     with_admin(config, data_dir, lambda admin: admin.revoke_key(who, name))
     click.echo(f"key '{name}' does not work any more", err=True)
-
-
-@click.command()
-@click.option(
-    "--uses", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many people may use it."
-)
-@click.option("--days", type=click.IntRange(0, 3650), default=30, show_default=True, help="How long; 0 means for ever.")
-@click.option("--trusted", is_flag=True, help="Who registers with it is trusted.")
-@data_dir_option
-@config_option
-@explained
-def invite(uses: int, days: int, trusted: bool, data_dir: Path | None, config: Path | None) -> None:
-    """Make an invitation code, with which people register at /register. It is the last line of the output.
-
-    Needs server.registration = "invite" (the default) or "open".
-    """
-    code = with_admin(config, data_dir, lambda admin: admin.invite(uses=uses, days=days, trusted=trusted))
-    click.echo("register with this code at /register", err=True)
-    click.echo(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,27 @@ def up(host: str | None, port: int | None, data_dir: Path | None, config: Path |
     run(run_node(settings, _ready))
 
 
+def _in_the_network(node: Node) -> Iterator[str]:
+    """By which addresses others reach the node, and whether they can find it."""
+    from hordenode.discovery import INSTALL
+    from hordenode.lan import is_loopback, lan_addresses, reachable, url_of
+
+    host, port = node.listening
+    if is_loopback(host):
+        return
+    for each in reachable(host, lan_addresses()):
+        yield f"for other machines: {url_of(each.address, port)} ({each.interface})"
+    if node.advertiser is not None:
+        places = ", ".join(f"{each.address} ({each.interface})" for each in node.advertiser.advertised())
+        yield f"advertised by mDNS as '{node.advertiser.name}' at {places or 'no address'}"
+    elif node.settings.server.advertise:
+        yield f"not advertised: {INSTALL} lets `hordenode peers` find it"
+
+
 def _ready(node: Node) -> None:
     click.echo(f"hordenode ready on {node.url}")
     click.echo(f"owner's API key: {node.owner_key_file}")
+    for line in _in_the_network(node):
+        click.echo(line)
     if not node.settings.engine.enabled:
         click.echo("no engine here: add workers to serve requests")

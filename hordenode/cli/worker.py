@@ -66,8 +66,8 @@ def entry_for(settings: Settings, horde: str, options: dict[str, Any], **key: An
     return replace(Contribution(**own), horde=horde, **key, **given)
 
 
-def serve(settings: Settings, entry: Contribution) -> None:
-    """Work until stopped."""
+def serve(settings: Settings, entry: Contribution, *, patient: bool = False) -> None:
+    """Work until stopped. patient: a horde that cannot be reached is waited for."""
     from hordenode.ops.logs import set_up_logs
     from hordenode.serving import serve_horde
 
@@ -77,4 +77,7 @@ def serve(settings: Settings, entry: Contribution) -> None:
         names = ", ".join(f"'{each.name}'" for each in contributed.workers)
         click.echo(f"hordenode works for {entry.horde} as {alias}: {names}")
 
-    run(serve_horde(settings, entry, ready))
+    def waiting(error: Exception) -> None:
+        click.echo(f"{error}; trying again until it works", err=True)
+
+    run(serve_horde(settings, entry, ready, waiting if patient else None))

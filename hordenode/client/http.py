@@ -31,6 +31,7 @@ from hordenode.protocol.common import (
 from hordenode.protocol.errors import HordeError, PlainError
 from hordenode.protocol.events import JobReport
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit
+from hordenode.protocol.joining import Joined, NewJoin
 from hordenode.protocol.status import ActiveModel
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
 from hordenode.protocol.users import UserDetails
@@ -158,6 +159,10 @@ class HttpHorde:
     async def report(self, job_id: str, body: JobReport) -> None:
         """Tell a hordenode what a job of ours did; HordeError with status 404 and no rc where this horde is none."""
         await self._post(str(self._http.base_url.join(f"../node/v1/jobs/{job_id}/progress")), body, SimpleAnswer)
+
+    async def join(self, wish: NewJoin) -> Joined:
+        """Use up a code of a hordenode (`hordenode invite --worker`); else HordeError with status 404 and no rc."""
+        return await self._post(str(self._http.base_url.join("../node/v1/workers")), wish, Joined)
 
     async def events(self, request_id: str) -> AsyncIterator[Event]:
         """What happens to a request from now on, where this horde is a hordenode; else HordeError with status 404."""

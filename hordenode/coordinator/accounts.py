@@ -34,6 +34,7 @@ class NewUser:
     moderator: bool = False
     admin: bool = False
     pseudonymous: bool = False
+    worker_invited: int = 0
     contact: str | None = None
     key: str | None = None
 
@@ -53,6 +54,7 @@ def make_user(tx: Tx, co: Coordinator, new: NewUser, apikey: str) -> User:
         admin=new.admin,
         trusted=new.trusted or new.moderator,
         pseudonymous=new.pseudonymous,
+        worker_invited=new.worker_invited,
         contact=new.contact,
     )
     users.insert(tx, user)

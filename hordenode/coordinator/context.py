@@ -17,6 +17,7 @@ from hordenode.client.guard import Guard
 from hordenode.coordinator.activity import Activity
 from hordenode.coordinator.board import Board
 from hordenode.coordinator.doorbell import Doorbell
+from hordenode.coordinator.guesses import Guesses
 from hordenode.coordinator.line import Line
 from hordenode.coordinator.live import Live
 from hordenode.coordinator.presence import Presence
@@ -157,11 +158,13 @@ class Coordinator:
     stopping: bool = False
     waiters: Waiters = field(init=False)
     turns: Turns = field(init=False)
+    guesses: Guesses = field(init=False)
     announce: Callable[[object], None] = field(init=False)
     _digests: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.clock)
+        self.guesses = Guesses(self.clock)
         self.waiters = Waiters(self.verdicts, self.line)
 
     async def close(self) -> None:

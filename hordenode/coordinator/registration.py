@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 from msgspec import UNSET
 
+from hordenode.coordinator import invitations
 from hordenode.coordinator.accounts import NAME_LENGTH, NewUser, make_user
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.domain import kudos
-from hordenode.domain.entities import Invitation, User
+from hordenode.domain.entities import User
 from hordenode.protocol.errors import HordeError
-from hordenode.protocol.keys import Account, InvitationMade, NewAccount, NewInvitation
-from hordenode.protocol.wire import rfc822
-from hordenode.store import keys
+from hordenode.protocol.keys import Account, NewAccount
+from hordenode.store import invitations as invitation_rows
 from hordenode.store.tx import Tx
 
 CLOSED, INVITE, OPEN = "closed", "invite", "open"
-DAY_MS = 86_400_000
 _OURS = ("kudos", "concurrency", "trusted", "moderator")
 
 
 async def register(co: Coordinator, caller: Caller, body: NewAccount) -> Account:
     """A new account: made by a moderator for somebody, or by anybody as far as registration is open.
 
-    Raises Forbidden when it is not, or the invitation is no good; NotModerator, NotAdmin for what the caller may not
-    give; the Profane* codes, TooLongUserName and BadRequest for the entered texts.
+    Raises Forbidden when it is not, or the invitation is no good, 429 after too many of those; NotModerator, NotAdmin
+    for what the caller may not give; the Profane* codes, TooLongUserName and BadRequest for the entered texts.
     """
     if len(body.username) > NAME_LENGTH:
         raise HordeError("TooLongUserName")
@@ -44,7 +44,8 @@ async def register(co: Coordinator, caller: Caller, body: NewAccount) -> Account
             new = _registered(tx, co, body)
         return make_user(tx, co, replace(new, contact=body.contact or None), apikey)
 
-    user = await co.db.write(store)
+    with co.guesses.attempt(caller.address) if body.invitation else nullcontext():
+        user = await co.db.write(store)
     return Account(username=user.alias, id=user.id, apikey=apikey)
 
 
@@ -64,8 +65,11 @@ def _appointed(editor: User, body: NewAccount) -> NewUser:
 def _registered(tx: Tx, co: Coordinator, body: NewAccount) -> NewUser:
     """Somebody with an invitation is known to somebody; without one, the account is pseudonymous."""
     if body.invitation:
-        invitation = _valid(tx, co, body.invitation)
-        keys.use_invitation(tx, invitation.digest)
+        if co.rules.registration == CLOSED:
+            raise HordeError("Forbidden", reason=closed_reason(co))
+        invitation = invitations.find(tx, co, body.invitation, worker=False)
+        invitations.check_valid(co, invitation)
+        invitation_rows.use(tx, invitation.digest)
         return NewUser(body.username, trusted=invitation.trusted)
     if co.rules.registration == OPEN:
         return NewUser(body.username, pseudonymous=True)
@@ -77,39 +81,3 @@ def closed_reason(co: Coordinator) -> str:
     if co.rules.registration == INVITE:
         return "This horde takes new users by invitation only. Ask a member for a code."
     return "Registration is closed. Ask the owner of this horde for an account."
-
-
-def _valid(tx: Tx, co: Coordinator, code: str) -> Invitation:
-    found = keys.invitation(tx, co.digest(code.strip()))
-    if co.rules.registration == CLOSED:
-        raise HordeError("Forbidden", reason=closed_reason(co))
-    if found is None or found.uses_left == 0:
-        raise HordeError("Forbidden", reason="This invitation code does not exist, or was used already.")
-    if found.expires_ms is not None and found.expires_ms <= co.clock.now_ms():
-        raise HordeError("Forbidden", reason="This invitation code has expired.")
-    return found
-
-
-async def invite(co: Coordinator, caller: Caller, body: NewInvitation) -> InvitationMade:
-    """A code with which `uses` people can register. NotModerator for anybody else."""
-    code = co.ids.api_key()
-
-    def store(tx: Tx) -> Invitation:
-        host = co.authenticate(tx, caller)
-        if not host.moderator:
-            raise HordeError("NotModerator")
-        now = co.clock.now_ms()
-        made = Invitation(
-            digest=co.digest(code),
-            user_id=host.id,
-            created_ms=now,
-            expires_ms=now + body.days * DAY_MS if body.days else None,
-            uses_left=body.uses,
-            trusted=body.trusted,
-        )
-        keys.invite(tx, made)
-        return made
-
-    made = await co.db.write(store)
-    expires = None if made.expires_ms is None else rfc822(made.expires_ms)
-    return InvitationMade(code=code, uses=made.uses_left, expires=expires, trusted=made.trusted)

@@ -211,7 +211,10 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class Invitation(msgspec.Struct, frozen=True):
-    """A code that lets `uses_left` people register, without the code."""
+    """A code that lets `uses_left` people register, or one worker join, without the code.
+
+    joined_id: the account that the worker got.
+    """
 
     digest: bytes
     user_id: int
@@ -219,3 +222,11 @@ class Invitation(msgspec.Struct, frozen=True):
     expires_ms: int | None
     uses_left: int
     trusted: bool
+    worker: bool = False
+    joined_id: int | None = None
+    joined_ms: int | None = None
+
+    @property
+    def id(self) -> str:
+        """What people call it: the beginning of the digest, which says nothing about the code."""
+        return self.digest.hex()[:10]

@@ -1,6 +1,8 @@
-"""Names of users as people write them (contract 2.1)."""
+"""Names of users as people write them (contract 2.1), and of the workers of one machine."""
 
 from __future__ import annotations
+
+from hordenode.domain.entities import Kind
 
 MAX_USER_ID = 2**31 - 1
 
@@ -11,3 +13,8 @@ def user_id_of(alias: str) -> int | None:
     if not digits.isdecimal() or not digits.isascii() or len(digits) > len(str(MAX_USER_ID)):
         return None
     return int(digits) if int(digits) <= MAX_USER_ID else None
+
+
+def worker_names(machine: str) -> dict[Kind, str]:
+    """Of the workers of a machine: one process that serves several kinds needs a name for each (worker_protocol.md 1)."""
+    return {Kind.IMAGE: f"{machine} images", Kind.TEXT: f"{machine} texts", Kind.ALCHEMY: f"{machine} alchemy"}

@@ -12,6 +12,7 @@ from typing import Protocol
 
 KEY_BYTES = 16
 SEED_BITS = 32
+CODE_BYTES = 10
 RANDOM_BYTES = 10  # of which an id takes 74 bits
 
 
@@ -26,6 +27,10 @@ class Ids(Protocol):
 
     def seed(self) -> int:
         """0 <= seed < 2^32."""
+        ...
+
+    def code_bits(self) -> int:
+        """80 bits for a code that people type (domain/codes.py)."""
         ...
 
 
@@ -50,6 +55,9 @@ class RandomIds:
     def seed(self) -> int:
         return secrets.randbits(SEED_BITS)
 
+    def code_bits(self) -> int:
+        return int.from_bytes(secrets.token_bytes(CODE_BYTES), "big")
+
 
 class SeededIds:
     """The same sequence for the same seed."""
@@ -65,6 +73,9 @@ class SeededIds:
 
     def seed(self) -> int:
         return self._random.getrandbits(SEED_BITS)
+
+    def code_bits(self) -> int:
+        return int.from_bytes(self._random.randbytes(CODE_BYTES), "big")
 
 
 def _key(raw: bytes) -> str:

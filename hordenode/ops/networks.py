@@ -30,3 +30,15 @@ class Networks:
             return False
         mapped = getattr(parsed, "ipv4_mapped", None)
         return any((mapped or parsed) in network for network in self._networks)
+
+
+def site_of(address: str) -> str:
+    """Whose address it is, as far as one can tell: an IPv6 host has the last 64 bits to itself."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped else str(ip_network((int(parsed), 64), strict=False))

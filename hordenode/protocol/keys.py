@@ -52,20 +52,3 @@ class KeyDetails(Answer, frozen=True, kw_only=True):
     name: str
     created: str
     last_used: str | None
-
-
-class NewInvitation(Request, frozen=True, kw_only=True):
-    """An invitation. days: 0 for one that never expires."""
-
-    uses: Annotated[int, Meta(ge=1, le=10_000)] = 1
-    days: Annotated[int, Meta(ge=0, le=3650)] = 30
-    trusted: bool = False
-
-
-class InvitationMade(Answer, frozen=True, kw_only=True):
-    """A code to pass on, which is stored nowhere. expires: RFC 822, null for never."""
-
-    code: str
-    uses: int
-    expires: str | None
-    trusted: bool

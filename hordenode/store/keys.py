@@ -1,15 +1,14 @@
-"""Rows about API keys and invitations: keyed digests, never the secrets themselves."""
+"""Rows about API keys: keyed digests, never the keys themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hordenode.domain.entities import ApiKey, Invitation
+from hordenode.domain.entities import ApiKey
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Tx, statement
 
 _key = reader(ApiKey)
-_invitation = reader(Invitation)
 
 INSERT = statement("keys.insert", f"INSERT INTO api_keys ({columns(ApiKey)}) VALUES ({placeholders(ApiKey)})")
 OF_USER = statement(
@@ -19,13 +18,6 @@ DELETE = statement("keys.delete", "DELETE FROM api_keys WHERE user_id = :user_id
 DELETE_ALL = statement("keys.delete_all", "DELETE FROM api_keys WHERE user_id = :user_id")
 USED = statement(
     "keys.used", "UPDATE api_keys SET used_ms = :used_ms WHERE digest = :digest AND coalesce(used_ms, 0) < :used_ms"
-)
-INVITE = statement(
-    "keys.invite", f"INSERT INTO invitations ({columns(Invitation)}) VALUES ({placeholders(Invitation)})"
-)
-INVITATION = statement("keys.invitation", f"SELECT {columns(Invitation)} FROM invitations WHERE digest = :digest")
-USE_INVITATION = statement(
-    "keys.use_invitation", "UPDATE invitations SET uses_left = uses_left - 1 WHERE digest = :digest AND uses_left > 0"
 )
 
 
@@ -49,16 +41,3 @@ def delete_all(tx: Tx, user_id: int) -> None:
 def save_used(tx: Tx, used: Mapping[bytes, int]) -> None:
     """When each of these keys was last used."""
     tx.many(USED, [{"digest": digest, "used_ms": at} for digest, at in used.items()])
-
-
-def invite(tx: Tx, invitation: Invitation) -> None:
-    tx.run(INVITE, **values(invitation))
-
-
-def invitation(tx: Tx, digest: bytes) -> Invitation | None:
-    row = tx.one(INVITATION, digest=digest)
-    return None if row is None else _invitation(row)
-
-
-def use_invitation(tx: Tx, digest: bytes) -> None:
-    tx.run(USE_INVITATION, digest=digest)

@@ -26,11 +26,12 @@ class DataDirInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """Who holds a data directory. url is empty while nothing listens; started: ISO 8601 in UTC."""
+    """Who holds a data directory. url is empty while nothing listens, host what it listens on; started: ISO 8601 in UTC."""
 
     url: str
     pid: int
     started: str
+    host: str = ""
 
     @classmethod
     def here(cls, url: str) -> NodeInfo:
@@ -58,10 +59,10 @@ class DataDirLock:
         self._file, self._info = file, info
         _write_info(self._dir, info)
 
-    def update(self, url: str) -> None:
+    def update(self, url: str, host: str = "") -> None:
         """Say where the node listens."""
         if self._info is not None:
-            self._info = NodeInfo(url, self._info.pid, self._info.started)
+            self._info = NodeInfo(url, self._info.pid, self._info.started, host)
             _write_info(self._dir, self._info)
 
     def release(self) -> None:
@@ -85,7 +86,7 @@ def read_running(data_dir: Path) -> NodeInfo | None:
 def _read_info(data_dir: Path) -> NodeInfo | None:
     try:
         members = json.loads((data_dir / INFO_FILE).read_text(encoding="utf-8"))
-        return NodeInfo(str(members["url"]), int(members["pid"]), str(members["started"]))
+        return NodeInfo(str(members["url"]), int(members["pid"]), str(members["started"]), str(members.get("host", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

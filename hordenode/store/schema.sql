@@ -54,16 +54,21 @@ CREATE TABLE suspicions (
 CREATE INDEX suspicions_by_user ON suspicions (user_id);
 CREATE INDEX suspicions_by_worker ON suspicions (worker_id);
 
--- Codes that let somebody register; like API keys, only their keyed digests are stored.
+-- Codes that let somebody register, or a worker join, once; like API keys, only their keyed digests are stored.
+-- joined_id: the account that the worker got.
 CREATE TABLE invitations (
     digest      BLOB    PRIMARY KEY,
     user_id     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     created_ms  INTEGER NOT NULL,
     expires_ms  INTEGER,
     uses_left   INTEGER NOT NULL CHECK (uses_left >= 0),
-    trusted     INTEGER NOT NULL DEFAULT 0
+    trusted     INTEGER NOT NULL DEFAULT 0,
+    worker      INTEGER NOT NULL DEFAULT 0,
+    joined_id   INTEGER REFERENCES users (id) ON DELETE SET NULL,
+    joined_ms   INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX invitations_by_user ON invitations (user_id);
+CREATE INDEX invitations_by_joined ON invitations (joined_id) WHERE joined_id IS NOT NULL;
 
 -- budget and utilized in thousandths; a budget of NULL is without limit, limits of -1 are none, no models means any.
 CREATE TABLE shared_keys (

@@ -97,7 +97,7 @@ def by_key(tx: Tx, digest: bytes) -> User | None:
 
 
 def by_name(tx: Tx, name: str) -> list[User]:
-    """All users of this name, oldest first. Looks through all users: only the command line asks."""
+    """All users of this name, oldest first. Looks through all users: only the command line and joining ask."""
     return [_user(row) for row in tx.all(BY_NAME, name=name)]
 
 

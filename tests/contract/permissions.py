@@ -82,6 +82,19 @@ async def to_own_worker(people: People) -> dict[str, Any]:
     return {"body": {"worker_id": people.cast.things["worker_id"]}}
 
 
+async def invitation(people: People) -> dict[str, Any]:
+    return {"id": (await _invited(people, {}))["id"]}
+
+
+async def worker_code(people: People) -> dict[str, Any]:
+    return {"body": {"code": (await _invited(people, {"worker": True}))["code"]}}
+
+
+async def _invited(people: People, body: dict[str, Any]) -> Any:
+    headers = {"apikey": str(people.cast.keys["moderator"])}
+    return (await people.horde.http.post("/api/node/v1/invitations", json=body, headers=headers)).json()
+
+
 async def image_style(people: People) -> dict[str, Any]:
     return await _style(people, "image", IMAGE_STYLE)
 
@@ -237,6 +250,9 @@ ROWS = [
     Row("DELETE /teams/{team_id}",               "400  403  403  200  200  200  401  403  403"),
     Row("POST /api/node/v1/users",               "403  403  403  403  200  200  401  403  403", {"username": "newcomer"}),
     Row("POST /api/node/v1/invitations",         "400  403  403  403  200  200  401  403  403", {}),
+    Row("GET /api/node/v1/invitations",          "400  403  403  403  200  200  401  403  403"),
+    Row("DELETE /api/node/v1/invitations/{id}",  "400  403  403  403  200  200  401  403  403", prepare=invitation),
+    Row("POST /api/node/v1/workers",             ANYBODY, {"name": "newcomer", "attempt": "a" * 22}, prepare=worker_code),
     Row("GET /api/node/v1/keys",                 "400  403  200  200  200  200  401  200  200"),
     Row("POST /api/node/v1/keys",                "400  403  200  200  200  200  401  200  200", {"name": "another"}),
     Row("DELETE /api/node/v1/keys/{name}",       "400  403  400  400  400  400  401  400  400", path={"name": "the only one"}),

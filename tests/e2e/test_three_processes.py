@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.asking import IMAGE, TEXT, ask
 from tests.support.node_process import NodeProcess, node_process
 
 DEMO = Path(__file__).parents[2] / "hordenode" / "demo" / "models"
-LIMIT_S = 60.0
-TEXT = {"prompt": "Once upon a time", "params": {"max_length": 20, "max_context_length": 512}}
-IMAGE = {"prompt": "a red circle above a blue square", "params": {"width": 256, "height": 256, "steps": 4}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +72,6 @@ def create_user(node: NodeProcess, name: str) -> str:
     """The key of a new trusted user, made beside the running node."""
     command = [sys.executable, "-m", "hordenode", "user", "create", name, "--trusted", "--data-dir", str(node.data_dir)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-
-
-def ask(node: NodeProcess, kind: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The one generation of a request, as its client gets it."""
-    path = f"{node.url}/api/v2/generate{'/text' if kind == 'text' else ''}"
-    headers = {"apikey": "0000000000"}
-    accepted = httpx.post(f"{path}/async", json=body, headers=headers).raise_for_status().json()
-    until = time.monotonic() + LIMIT_S
-    while True:
-        status = httpx.get(f"{path}/status/{accepted['id']}").raise_for_status().json()
-        if status["done"]:
-            assert not status["faulted"], status
-            return dict(status["generations"][0])
-        assert time.monotonic() < until, status
 
 
 @pytest.mark.parametrize(("kind", "body"), [("text", TEXT), ("image", IMAGE)])

@@ -1,12 +1,13 @@
-"""Registration, invitations, and the keys of an account: what v2 has no operations for."""
+"""Registration, invitations, joining, and the keys of an account: what v2 has no operations for."""
 
 from __future__ import annotations
 
 from hordenode.api.handlers import caller_of, horde
 from hordenode.api.route import Call
-from hordenode.coordinator import keys, registration
+from hordenode.coordinator import invitations, joining, keys, registration
 from hordenode.protocol.common import SimpleAnswer
-from hordenode.protocol.keys import Account, InvitationMade, KeyDetails, KeyMade, NewAccount, NewInvitation, NewKey
+from hordenode.protocol.joining import InvitationDetails, InvitationMade, Joined, NewInvitation, NewJoin
+from hordenode.protocol.keys import Account, KeyDetails, KeyMade, NewAccount, NewKey
 
 
 async def register(call: Call, body: NewAccount) -> Account:
@@ -14,7 +15,19 @@ async def register(call: Call, body: NewAccount) -> Account:
 
 
 async def invite(call: Call, body: NewInvitation) -> InvitationMade:
-    return await registration.invite(horde(call), caller_of(call), body)
+    return await invitations.invite(horde(call), caller_of(call), body)
+
+
+async def list_invitations(call: Call, _: None) -> list[InvitationDetails]:
+    return await invitations.list_invitations(horde(call), caller_of(call))
+
+
+async def revoke_invitation(call: Call, _: None) -> SimpleAnswer:
+    return await invitations.revoke(horde(call), caller_of(call), call.path_params["id"])
+
+
+async def join(call: Call, body: NewJoin) -> Joined:
+    return await joining.join(horde(call), caller_of(call), body)
 
 
 async def list_keys(call: Call, _: None) -> list[KeyDetails]:
