@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hordenode.cli.common import Failure, config_option, data_dir_option, explained, run, settings_for
+from hordenode.cli.worker_add import add
 from hordenode.config import Contribution, Settings, WorkerSettings
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ KEY_VARIABLE = "HORDENODE_KEY"
 
 @click.group()
 def worker() -> None:
-    """Work for a horde: this one's engine, or that of other programs."""
+    """Work for any AI Horde with an API key, or let workers of other programs work here.
+
+    `hordenode join` needs no key, only the code of an invitation.
+    """
+
+
+worker.add_command(add)
 
 
 def offer_options(command: Any) -> Any:
