@@ -61,6 +61,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _memory()
     yield from _data(settings.data_dir)
     yield _port(settings)
+    yield from _network(settings)
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:
@@ -132,3 +133,17 @@ def _port(settings: Settings) -> Finding:
             "note", "port", f"{host}:{port} is taken ({error.strerror}); `hordenode up --port 0` takes a free one"
         )
     return Finding("ok", "port", f"{host}:{port} is free")
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    """Other machines: what this one joined, and whether nodes in the network can be found."""
+    from hordenode.discovery import INSTALL, available
+    from hordenode.membership import load
+
+    member = load(settings.data_dir)
+    if member is not None:
+        yield Finding("ok", "joined", f"{member.horde} as '{member.name}': `hordenode join` works for it")
+    if available():
+        yield Finding("ok", "mDNS", "`hordenode peers` finds nodes in the local network")
+    else:
+        yield Finding("note", "mDNS", f"{INSTALL} lets nodes in the local network find each other")

@@ -42,9 +42,12 @@ def invite(url: str | None, data_dir: Path | None, config: Path | None, **option
         click.echo(made.code)
         return
     settings = settings_for(config, data_dir)
-    address = url or next(addresses(settings), None)
+    found = [url] if url else list(addresses(settings))
+    address = found[0] if found else None
     for note in notes(settings, address):
         click.echo(f"note: {note}", err=True)
+    if len(found) > 1:
+        click.echo(f"note: the node is also at {', '.join(found[1:])}", err=True)
     click.echo(f"invitation {made.id}, good until {made.expires}. On the other machine:", err=True)
     click.echo(f"hordenode join {address or 'URL'} --code {made.code}")
 

@@ -130,6 +130,13 @@ def test_another_horde_takes_a_code_of_its_own(tmp_path: Path) -> None:
     assert result.exit_code == 1 and f"has joined {URL}; http://other.test:7001 takes a code" in result.stderr
 
 
+def test_the_doctor_says_what_this_machine_joined(tmp_path: Path) -> None:
+    member = {"horde": URL, "name": "garage", "key": "k" * 22, "attempt": "a"}
+    (tmp_path / membership.FILE).write_text(json.dumps(member))
+    report = said("doctor", "--data-dir", str(tmp_path))
+    assert f"{URL} as 'garage'" in report and "k" * 22 not in report and "mDNS" in report
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"horde": "x"}', "\x00"])
 def test_a_broken_memory_is_said_and_not_overwritten(tmp_path: Path, content: str) -> None:
     (tmp_path / membership.FILE).write_text(content)

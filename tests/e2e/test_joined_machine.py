@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from hordenode.lan import lan_addresses
 from tests.support.asking import IMAGE, TEXT, ask
 from tests.support.node_process import NodeProcess, node_process
 
@@ -97,6 +98,22 @@ def test_a_machine_joins_works_and_goes_on_after_both_were_killed(tmp_path: Path
             }
             refused = hordenode(*line, "--data-dir", str(tmp_path / "another"))
             assert refused.returncode == 3 and "used already by 'garage'" in refused.stderr
+
+
+def test_a_node_for_the_network_says_how_others_reach_it(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text("[server]\nadvertise = false\n")
+    with node_process(tmp_path / "node", "--no-engine", "--host", "0.0.0.0", "--config", str(config)) as node:
+        assert node.process.stdout is not None
+        said = "".join(iter(node.process.stdout.readline, "no engine here: add workers to serve requests\n"))
+        port = urlsplit(node.url).port
+        here = [f"http://{each.address}:{port}" for each in lan_addresses() if each.version == 4]
+        assert [line.split()[3] for line in said.splitlines() if line.startswith("for other machines")] == here
+        assert "advertised" not in said
+        line = hordenode("invite", "--worker", "--data-dir", str(node.data_dir), "--config", str(config))
+        if here:
+            assert line.stdout.startswith(f"hordenode join {here[0]} --code ")
+            assert "only this machine" not in line.stderr
 
 
 def test_what_the_node_acknowledged_stays_and_a_lost_answer_costs_no_code(tmp_path: Path) -> None:
