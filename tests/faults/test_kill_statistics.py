@@ -149,4 +149,3 @@ def test_totals_after_kills_at_any_moment_are_the_jobs_that_were_acknowledged(tm
     with node_process(data_dir, "--no-engine") as node:
         check(node, told)
     assert len(told.done) > 200 and in_doubt > KILLS / 2, (len(told.done), in_doubt)
-    print(f"{len(told.done)} jobs in {KILLS} lives; {in_doubt} submissions cut off")

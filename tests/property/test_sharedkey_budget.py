@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.property.stage import Budget
 from tests.support.aio import run
 from tests.support.horde import TEXT_POP, TEXT_REQUEST, Horde, open_horde
 
@@ -18,21 +19,6 @@ STEPS = st.lists(
     min_size=5,
     max_size=30,
 )
-
-
-@dataclass(slots=True)
-class Budget:
-    """The key as the contract has it (14). Thousandths; None is no limit."""
-
-    left: int | None
-    utilized: int = 0
-
-    def charge(self, amount: int) -> None:
-        if self.left == 0:
-            return
-        self.utilized += amount
-        if self.left is not None:
-            self.left = max(0, self.left - amount)
 
 
 @dataclass(slots=True)
