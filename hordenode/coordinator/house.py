@@ -212,6 +212,8 @@ def _worker_network(tx: Tx, co: Coordinator, caller: Caller, worker_id: str) -> 
     worker = workers.by_id(tx, worker_id)
     if worker is None:
         raise HordeError("WorkerNotFound", id=worker_id)
+    if not worker.address:
+        raise HordeError("BadRequest", reason="This worker came without an address, such as through a socket file.")
     return worker_network(worker.address)
 
 

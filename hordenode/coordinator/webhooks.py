@@ -37,13 +37,14 @@ BELL = "webhooks"
 TIMEOUT_S = 3.0  # for connecting, sending and answering each
 CALL_S = 10.0  # for all of it
 RETRY_S = (5, 30, 120, 480)  # the last try is made before the result expires
+UNRECORDED_S = 60  # before a call is made again whose outcome could not be stored
 AT_ONCE = 32
 TRY_AGAIN = frozenset({408, 425, 429})
 
 
 def owe(tx: Tx, spec: Spec, wp: WaitingPrompt, job: Job, now_ms: int) -> bool:
-    """In the transaction that stores a result: whether its requester wants to hear of it."""
-    if spec.webhook is None:
+    """In the transaction that stores a result: whether its requester wants to hear of it; who cancelled does not."""
+    if spec.webhook is None or wp.cancelled:
         return False
     rows.owe(tx, Webhook(job.id, wp.user_id, spec.webhook.url, spec.webhook.base_url, now_ms))
     return True
@@ -64,6 +65,7 @@ class WebhookSender:
         self._co = co
         self._client = guarded_client(co.guard, timeout=TIMEOUT_S)
         self._calls: dict[str, asyncio.Task[None]] = {}
+        self._unrecorded: dict[str, int] = {}  # job -> when it may be called again
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -98,12 +100,15 @@ class WebhookSender:
         """Start what is due and fits; returns the seconds until something else will be."""
         now = self._co.clock.now_ms()
         due, later = await self._co.db.read(lambda tx: (rows.due(tx, now, 2 * AT_ONCE), rows.next_due(tx, now)))
+        self._unrecorded = {job_id: until for job_id, until in self._unrecorded.items() if until > now}
         for webhook in due:
-            if webhook.job_id not in self._calls and len(self._calls) < AT_ONCE:
+            busy = webhook.job_id in self._calls or webhook.job_id in self._unrecorded
+            if not busy and len(self._calls) < AT_ONCE:
                 call = asyncio.create_task(self._call(webhook), name="webhook")
                 self._calls[webhook.job_id] = call
                 call.add_done_callback(partial(self._ended, webhook.job_id))
-        return None if later is None else (later - now) / 1000
+        next_ms = min([*self._unrecorded.values(), *([] if later is None else [later])], default=None)
+        return None if next_ms is None else (next_ms - now) / 1000
 
     def _ended(self, job_id: str, _: asyncio.Task[None]) -> None:
         del self._calls[job_id]
@@ -117,17 +122,24 @@ class WebhookSender:
         except Exception:
             log.exception("webhook of job %s failed", webhook.job_id)
             problem = Problem("this node failed", final=False)
-        last = webhook.tries >= len(RETRY_S)
-        if problem is None or problem.final or last:
-            await self._co.db.write(lambda tx: rows.settle(tx, webhook.job_id))
-        else:
-            next_ms = self._co.clock.now_ms() + RETRY_S[webhook.tries] * 1000
-            await self._co.db.write(lambda tx: rows.retry(tx, webhook.job_id, next_ms))
+        over = problem is None or problem.final or webhook.tries >= len(RETRY_S)
+        try:
+            await self._record(webhook, over=over)
+        except Exception:  # a full disk must not make it call again and again
+            log.exception("webhook of job %s: its outcome could not be stored", webhook.job_id)
+            self._unrecorded[webhook.job_id] = self._co.clock.now_ms() + UNRECORDED_S * 1000
         if problem is not None:
-            outcome = "given up" if problem.final or last else "tried again later"
+            outcome = "given up" if over else "tried again later"
             log.warning(
                 "webhook of job %s to %s: %s, %s", webhook.job_id, _host(webhook), problem.text.rstrip("."), outcome
             )
+
+    async def _record(self, webhook: Webhook, *, over: bool) -> None:
+        if over:
+            await self._co.db.write(lambda tx: rows.settle(tx, webhook.job_id))
+            return
+        next_ms = self._co.clock.now_ms() + RETRY_S[webhook.tries] * 1000
+        await self._co.db.write(lambda tx: rows.retry(tx, webhook.job_id, next_ms))
 
     async def _post(self, webhook: Webhook, body: bytes) -> Problem | None:
         headers = {"Content-Type": "application/json", "User-Agent": AGENT, "X-Hordenode-Job": webhook.job_id}

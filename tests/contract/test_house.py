@@ -251,6 +251,20 @@ def test_of_a_worker_with_ipv6_the_household_is_blocked(tmp_path: Path) -> None:
     scenario(tmp_path, play)
 
 
+@pytest.mark.parametrize(("route", "body"), [(BLOCK, {"days": 1}), (UNBLOCK, None)])
+def test_of_a_worker_without_an_address_nothing_can_be_blocked(
+    tmp_path: Path, route: str, body: dict[str, Any] | None
+) -> None:
+    async def play(s: Staff) -> None:
+        await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
+        worker = (await s.horde.ok("GET", "/workers"))[0]["id"]
+        await s.horde.co.db.write(lambda tx: tx._execute("UPDATE workers SET address = ''"))
+        made = await checked(s.horde, route, 400, body, key=s.moderator, worker_id=worker)
+        assert made["rc"] == "BadRequest" and "without an address" in made["message"]
+
+    scenario(tmp_path, play)
+
+
 @pytest.mark.parametrize(
     ("route", "body"),
     [

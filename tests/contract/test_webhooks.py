@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from hordenode.client.guard import Guard, parse_networks
-from hordenode.coordinator.webhooks import RETRY_S, WebhookSender
+from hordenode.coordinator.webhooks import RETRY_S, UNRECORDED_S, WebhookSender
 from hordenode.domain.signatures import HEADER, verify
 from tests.support.aio import run
 from tests.support.horde import (
@@ -160,6 +160,34 @@ def test_neither_faults_nor_requests_without_a_webhook_are_told(tmp_path: Path) 
             faulted = {"id": job["id"], "generation": "", "state": "faulted"}
             await s.horde.ok("POST", "/generate/text/submit", faulted, key=s.worker)
             assert await s.owed() == 0
+
+    run(main())
+
+
+def test_who_cancelled_hears_nothing_more(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with stage(tmp_path) as s:
+            accepted = await s.horde.ok("POST", "/generate/text/async", TEXT_REQUEST | {"webhook": s.url}, key=s.user)
+            job = await s.horde.ok("POST", "/generate/text/pop", TEXT_POP, key=s.worker)
+            await s.horde.ok("DELETE", f"/generate/text/status/{accepted['id']}")
+            body = {"id": job["id"], "generation": "too late"}
+            assert (await s.horde.ok("POST", "/generate/text/submit", body, key=s.worker))["reward"] > 0
+            assert await s.owed() == 0
+
+    run(main())
+
+
+def test_a_call_whose_outcome_cannot_be_stored_is_not_made_again_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with stage(tmp_path) as s:
+            await s.text(s.user)
+            broken = "CREATE TRIGGER broken BEFORE DELETE ON webhooks BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            await s.horde.co.db.write(lambda tx: tx._execute(broken))
+            assert await s.sender.deliver_due() == 1
+            assert await s.sender.deliver_due() == 0
+            await s.horde.co.db.write(lambda tx: tx._execute("DROP TRIGGER broken"))
+            s.horde.clock.advance(UNRECORDED_S)
+            assert await s.sender.deliver_due() == 1 and await s.owed() == 0
 
     run(main())
 
