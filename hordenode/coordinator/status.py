@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.presence import HOUR_MS, MINUTE_MS
 from hordenode.domain.entities import Kind
+from hordenode.domain.names import SPECIAL_MODEL
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.status import ActiveModel, Heartbeat, ModelsQuery, Performance
 from hordenode.store import alchemy, queue
@@ -67,12 +68,12 @@ async def performance(co: Coordinator) -> Performance:
 
 
 async def models(co: Coordinator, query: ModelsQuery) -> list[ActiveModel]:
-    """GET /status/models. BadRequest for an unknown type or model_state."""
+    """GET /status/models, without special ones. BadRequest for an unknown type or model_state."""
     if query.type not in ("image", "text"):
         raise HordeError("BadRequest", reason="type must be 'image' or 'text'.")
     if query.model_state not in ("known", "custom", "all"):
         raise HordeError("BadRequest", reason="model_state must be 'known', 'custom' or 'all'.")
-    found = await _active(co, Kind(query.type))
+    found = [model for model in await _active(co, Kind(query.type)) if SPECIAL_MODEL not in model.name]
     if query.model_state != "all":
         wanted = query.model_state == "known"
         found = [model for model in found if co.baselines.known(model.name) == wanted]

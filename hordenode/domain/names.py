@@ -5,6 +5,7 @@ from __future__ import annotations
 from hordenode.domain.entities import Kind
 
 MAX_USER_ID = 2**31 - 1
+SPECIAL_MODEL = "horde_special"  # in the names of models that belong to one user, `horde_special::name#5`
 
 
 def user_id_of(alias: str) -> int | None:

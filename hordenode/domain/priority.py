@@ -20,10 +20,9 @@ def extra_priority(user: User, balance: int) -> int:
 
     A new account counts as what its first movement lifts it to, or its first request would come after its second.
     """
-    kudos = (balance if user.anonymous else max(balance, floor_of(user))) // 1000
     if user.flagged:
-        return round(kudos / 1000) if kudos > 10 else FLAGGED_PRIORITY
-    return kudos
+        return round(balance / 1_000_000) if balance > 10_000 else FLAGGED_PRIORITY
+    return (balance if user.anonymous else max(balance, floor_of(user))) // 1000
 
 
 def order_key(priority: int, activated_ms: int) -> int:

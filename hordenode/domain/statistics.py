@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from hordenode.domain.entities import Kind
+from hordenode.domain.names import SPECIAL_MODEL
 
 SECOND_MS = 1000
 SLICES = 60  # per window: how exactly its far end is known
@@ -54,7 +55,7 @@ def slices(jobs: Iterable[Delivered]) -> dict[Slice, Count]:
     """What these jobs add to each slice that they fall into. Special models are not counted."""
     found: dict[Slice, Count] = {}
     for job in jobs:
-        if "horde_special" in job.model:
+        if SPECIAL_MODEL in job.model:
             continue
         spans = [(0, 0), *((width(window), job.at_ms // width(window) * width(window)) for window in WINDOWS)]
         for width_ms, start_ms in spans:

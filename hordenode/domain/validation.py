@@ -13,6 +13,7 @@ from hordenode.domain.baselines import CASCADE, FLUX, QWEN, SD1, SD2, SD2_512, S
 from hordenode.domain.entities import User
 from hordenode.domain.forms import FORMS_PER_CONCURRENCY, POST_PROCESSORS
 from hordenode.domain.kudos import UPSCALERS
+from hordenode.domain.names import SPECIAL_MODEL
 from hordenode.domain.spec import Audience, ImageSpec, TextSpec
 from hordenode.protocol.errors import HordeError
 
@@ -40,7 +41,7 @@ class ImageCase:
 
     @property
     def special(self) -> tuple[str, ...]:
-        return tuple(model for model in self.models if "horde_special" in model)
+        return tuple(model for model in self.models if SPECIAL_MODEL in model)
 
 
 @dataclass(frozen=True, slots=True)
