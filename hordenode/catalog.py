@@ -27,12 +27,15 @@ Amount = Annotated[int, msgspec.Meta(ge=0)]
 # Where a model of the hub comes from: `hf:owner/repo@revision`.
 HUB_SOURCE = re.compile(r"hf:(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)@(?P<revision>[A-Za-z0-9][\w./-]*)")
 PRECISIONS = ("fp32", "fp16", "int8", "int4")
-# What an alchemist can be asked for, as the v2 API names it.
+# What an alchemist can be asked for, as the v2 API names it; the last upscaler is ours.
+UPSCALERS = (
+    "RealESRGAN_x4plus RealESRGAN_x2plus RealESRGAN_x4plus_anime_6B NMKD_Siax 4x_AnimeSharp 4xNomos8kSC 4xLSDIRplus "
+    "4xNomosWebPhoto_RealPLKSR 4xNomos2_realplksr_dysample 4xNomos2_hq_dat2 2xModernSpanimationV1 hordenode_x2"
+).split()
 FORMS = (
     "caption interrogation nsfw vectorize palette describe aesthetic strip_background GFPGAN GFPGANv1.3 RestoreFormer "
-    "CodeFormers RealESRGAN_x4plus RealESRGAN_x2plus RealESRGAN_x4plus_anime_6B NMKD_Siax 4x_AnimeSharp 4xNomos8kSC "
-    "4xLSDIRplus 4xNomosWebPhoto_RealPLKSR 4xNomos2_realplksr_dysample 4xNomos2_hq_dat2 2xModernSpanimationV1"
-).split()
+    "CodeFormers"
+).split() + UPSCALERS
 
 
 class CatalogError(Exception):
@@ -63,13 +66,15 @@ class ImageModel(_Model):
     """A folder in the Stable Diffusion layout. `baseline` as the horde calls the family.
 
     Pictures of an area outside `min_pixels`..`max_pixels` are drawn at that area and scaled; 0 = no limit. `square`:
-    whatever the size, the model draws a square that is then stretched, as it knows nothing else.
+    whatever the size, the model draws a square that is then stretched, as it knows nothing else. `upscaler`: the entry
+    of [alchemy] that enlarges what is drawn smaller than asked for; without one it is interpolated.
     """
 
     baseline: str = "stable diffusion 1"
     min_pixels: Amount = 0
     max_pixels: Amount = 0
     square: bool = False
+    upscaler: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +145,15 @@ def load_catalog(data_dir: Path | None = None) -> Catalog:
     if own is None or not own.exists():
         return catalog
     more = read_catalog(own, own.parent)
-    return Catalog(
+    merged = Catalog(
         image=catalog.image | more.image,
         text=catalog.text | more.text,
         safety=catalog.safety | more.safety,
         alchemy=catalog.alchemy | more.alchemy,
         defaults=more.defaults if more.defaults.precision else catalog.defaults,
     )
+    _check_upscalers(own, merged)
+    return merged
 
 
 def packaged_file() -> Path:
@@ -233,6 +240,17 @@ def _check(file: Path, key: str, values: Mapping[str, Any]) -> None:
         raise CatalogError(f"{file}: {key}.source must have the form hf:owner/repo@revision, not '{source}'")
     if isinstance(form, str) and form not in FORMS:
         raise CatalogError(f"{file}: {key}.form '{form}' is no form of alchemy; {near_name(form, FORMS)}")
+
+
+def _check_upscalers(file: Path, catalog: Catalog) -> None:
+    """Whether each upscaler that an image model names is there and is one."""
+    upscalers = [name for name, model in catalog.alchemy.items() if model.form in UPSCALERS]
+    for name, model in catalog.image.items():
+        if model.upscaler and model.upscaler not in upscalers:
+            raise CatalogError(
+                f"{file}: image.\"{name}\".upscaler '{model.upscaler}' is no upscaler of [alchemy]; "
+                f"{near_name(model.upscaler, upscalers)}"
+            )
 
 
 def _refuse_unknown(file: Path, prefix: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:

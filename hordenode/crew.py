@@ -39,13 +39,15 @@ LOOK_AGAIN_S = 0.5  # whether local work is done
 LONGEST_REST_S = 600.0  # so that a changed clock is noticed
 
 
-def make_workers(wiring: Wiring, engine: Engine, settings: WorkerSettings) -> list[Worker[Any, Any]]:
-    """One worker per kind that the engine can serve and the owner offers."""
+def make_workers(
+    wiring: Wiring, engine: Engine, settings: WorkerSettings, *, abroad: bool = False
+) -> list[Worker[Any, Any]]:
+    """One worker per kind that the engine can serve and the owner offers. `abroad`: they serve another horde."""
     names = worker_names(settings.name or socket.gethostname() or "hordenode")
     found: list[Worker[Any, Any]] = []
     image = image_offer(engine.models(), settings, names[Kind.IMAGE], AGENT)
     text = text_offer(engine.models(), settings, names[Kind.TEXT], AGENT)
-    forms = alchemy_offer(engine.models(), settings, names[Kind.ALCHEMY], AGENT)
+    forms = alchemy_offer(engine.models(), settings, names[Kind.ALCHEMY], AGENT, abroad=abroad)
     if image is not None:
         found.append(ImageWorker(wiring, image))
     if text is not None:
@@ -86,7 +88,7 @@ class Contributed:
             permit=self._permit,
             popped=self._popped,
         )
-        self.workers = make_workers(wiring, engine, settings)
+        self.workers = make_workers(wiring, engine, settings, abroad=True)
 
     async def run(self) -> None:
         """Until stopped: nothing that the other horde answers stops the node."""

@@ -9,11 +9,12 @@ from typing import get_args
 from hordenode.domain.entities import WaitingPrompt
 from hordenode.domain.kudos import milli
 from hordenode.domain.spec import AlchemySpec
-from hordenode.protocol.alchemy import FormName
+from hordenode.protocol.alchemy import FormName, OwnForm
 from hordenode.protocol.image import PostProcessor
 
 FORMS = frozenset(get_args(FormName))
-POST_PROCESSORS = frozenset(get_args(PostProcessor))
+OWN_FORMS = frozenset(get_args(OwnForm))
+POST_PROCESSORS = frozenset(get_args(PostProcessor)) | OWN_FORMS
 SHOWN_WITHOUT_FORMS = ("caption",)  # of an alchemist that lists none
 
 MAX_TILES = 255

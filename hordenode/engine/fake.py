@@ -7,7 +7,7 @@ import time
 
 from PIL import Image
 
-from hordenode.catalog import FORMS, Catalog
+from hordenode.catalog import FORMS, UPSCALERS, Catalog
 from hordenode.config import EngineSettings
 from hordenode.engine.alchemy.alchemist import WITHOUT_MODEL, Plain, Tool, work
 from hordenode.engine.alchemy.interrogator import LISTS
@@ -115,7 +115,7 @@ def _tool(form: str) -> Tool:
     def answer(image: Image.Image, options: Options) -> object:
         if form in answers:
             return answers[form]
-        factor = factor_of(form) if form[0] in "24NR" and form != "RestoreFormer" else 1
+        factor = factor_of(form) if form in UPSCALERS else 1
         return image.resize((image.width * factor, image.height * factor))
 
     return WITHOUT_MODEL.get(form, Plain(answer))

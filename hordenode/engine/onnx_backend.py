@@ -6,16 +6,21 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
+
+import numpy as np
+from PIL import Image
 
 from hordenode.catalog import PACKAGE, AlchemyModel, Catalog, ImageModel, SafetyModel, TextModel
 from hordenode.config import EngineSettings
 from hordenode.engine.alchemy.alchemist import WITHOUT_MODEL, Tool, load_tool, work
 from hordenode.engine.alchemy.nsfw import Nsfw
+from hordenode.engine.alchemy.upscaler import Upscaler
 from hordenode.engine.backends import Report
 from hordenode.engine.files import size_mb, verify
+from hordenode.engine.image.finish import Enlarge, Pixels
 from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.image.safety import Safety
 from hordenode.engine.jobs import (
@@ -54,7 +59,8 @@ class OnnxBackend:
         self._image = {name: model for name, model in catalog.image.items() if _is_there(model)}
         self._safety_model = next(iter(catalog.safety.values()), None)
         self._text = {name: model for name, model in catalog.text.items() if _is_there(model)}
-        self._forms = {model.form: model for model in catalog.alchemy.values() if _is_there(model)}
+        self._alchemy = {name: model for name, model in catalog.alchemy.items() if _is_there(model)}
+        self._forms = {model.form: model for model in self._alchemy.values()}
         self._loading = threading.Lock()  # images, texts and forms run on a thread each
         self._chats = Chats()
         self.texts = TextBatches(self._text_pipeline, self._prepared)
@@ -177,13 +183,26 @@ class OnnxBackend:
         if not model.sha256 and not model.path.is_relative_to(PACKAGE):
             log.warning("'%s' was added by hand: `hordenode models check` tries it where it can do no harm", model.name)
         if isinstance(model, ImageModel):
-            pipeline: Pipeline = ImagePipeline(model, self._runtime)
+            pipeline: Pipeline = ImagePipeline(model, self._runtime, self._enlarge(model))
         elif isinstance(model, TextModel):
             pipeline = TextPipeline(model, self._runtime, slots)
         else:
             pipeline = load_tool(model, self._runtime)
         log.info("loaded '%s' in %.1f s", model.name, time.monotonic() - started)
         return pipeline
+
+    def _enlarge(self, model: ImageModel) -> Enlarge | None:
+        """What the upscaler of a model does, which loads when it is first needed."""
+        entry = self._alchemy.get(model.upscaler)
+        if entry is None:
+            return None
+
+        def enlarge(pixels: Pixels, alive: Callable[[], None]) -> Pixels:
+            tool = self._pipeline(entry)
+            assert isinstance(tool, Upscaler)  # the catalog refuses others
+            return np.asarray(tool.apply(Image.fromarray(pixels), {}, lambda step, steps: alive()))
+
+        return enlarge
 
 
 def _find(models: Mapping[str, M], job: ImageJob | TextJob) -> M:

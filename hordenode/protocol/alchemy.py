@@ -10,7 +10,10 @@ from hordenode.protocol.common import UNKNOWN_AGENT, WorkerMessage
 from hordenode.protocol.image import PostProcessor
 from hordenode.protocol.wire import Answer, FreeObject, Int64, Request, storable
 
-FormName = Literal["caption", "interrogation", "nsfw", "vectorize", "palette", "describe", "aesthetic", PostProcessor]
+OwnForm = Literal["hordenode_x2"]  # the enlargement that the demo model brings; other hordes do not know it
+FormName = Literal[
+    "caption", "interrogation", "nsfw", "vectorize", "palette", "describe", "aesthetic", PostProcessor, OwnForm
+]
 
 
 class AlchemyForm(Request, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hordenode.config import WorkerSettings
+from hordenode.domain.forms import OWN_FORMS
 from hordenode.engine.jobs import ModelInfo
 from hordenode.protocol.alchemy import AlchemyPop
 from hordenode.protocol.image import ImagePop
@@ -54,9 +55,16 @@ def text_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str,
     )
 
 
-def alchemy_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str) -> AlchemyPop | None:
-    """The offer of an alchemist; None when the engine has no form that the owner offers."""
+def alchemy_offer(
+    models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str, *, abroad: bool = False
+) -> AlchemyPop | None:
+    """The offer of an alchemist; None when the engine has no form that the owner offers.
+
+    `abroad`: to another horde, which may refuse a worker for a form of ours, so that only its owner offers it there.
+    """
     forms = _offered("alchemy", models, settings.forms)
+    if abroad and not settings.forms:
+        forms = tuple(form for form in forms if form not in OWN_FORMS)
     return AlchemyPop(name=name, forms=forms, bridge_agent=agent, max_tiles=settings.max_tiles) if forms else None
 
 

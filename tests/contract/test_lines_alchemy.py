@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from hordenode.coordinator import janitor
-from hordenode.domain.forms import FORMS, POST_PROCESSORS
+from hordenode.domain import forms
 from tests.contract.schema import validate, validate_named
 from tests.support.aio import run
 from tests.support.horde import (
@@ -27,6 +27,8 @@ from tests.support.horde import (
     open_horde,
 )
 
+# Those of the contract.
+FORMS, POST_PROCESSORS = forms.FORMS - forms.OWN_FORMS, forms.POST_PROCESSORS - forms.OWN_FORMS
 EVERYTHING = ALCHEMY_POP | {"forms": sorted(FORMS), "amount": 100}
 
 

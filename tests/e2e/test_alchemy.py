@@ -79,7 +79,7 @@ def test_a_picture_is_upscaled_by_a_model_of_the_owner(node: NodeProcess, pictur
 
 def test_the_alchemist_is_listed_with_its_forms(node: NodeProcess) -> None:
     (worker,) = httpx.get(f"{node.url}/api/v2/workers?type=interrogation").json()
-    assert worker["forms"] == ["RealESRGAN_x2plus", "describe", "palette", "vectorize"]
+    assert worker["forms"] == ["RealESRGAN_x2plus", "describe", "hordenode_x2", "palette", "vectorize"]
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:

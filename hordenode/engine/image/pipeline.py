@@ -16,6 +16,7 @@ from hordenode.engine.files import RESTORE, read_json
 from hordenode.engine.image.autoencoder import Decoder, Encoder, Pixels
 from hordenode.engine.image.conditioner import Conditioner, Guide
 from hordenode.engine.image.denoiser import DENOISERS, Denoise, Latent, Predict
+from hordenode.engine.image.finish import Enlarge, finished
 from hordenode.engine.image.preview import Preview
 from hordenode.engine.image.samplers import SAMPLERS, Noise, StepDone
 from hordenode.engine.image.schedule import Schedule, SchedulerConfig, UnsupportedSchedule
@@ -53,9 +54,9 @@ class Canvas:
 class ImagePipeline:
     """A loaded model, ready to draw. Pictures are drawn one by one, so that a seed's bytes depend on nothing else."""
 
-    def __init__(self, model: ImageModel, runtime: Runtime) -> None:
-        """Raises ModelFileError."""
-        self._model = model
+    def __init__(self, model: ImageModel, runtime: Runtime, enlarge: Enlarge | None = None) -> None:
+        """`enlarge`: for what is drawn smaller than asked for; without it that is interpolated. Raises ModelFileError."""
+        self._model, self._enlarge = model, enlarge
         self._folder, self._runtime = model.path, runtime
         refuse_other_layouts(self._folder)
         self._schedule, self._denoiser = _schedule(self._folder / "scheduler" / "scheduler_config.json")
@@ -69,12 +70,21 @@ class ImagePipeline:
     def draw(self, job: ImageJob, report: Callable[[Progress], None]) -> ImageResult:
         """All pictures of a job. Raises UnsupportedJob, BadPicture, ModelFileError, and what `report` raises."""
         self._check(job)
-        source = _source(job)
-        pictures = []
-        for seed, latent in zip(job.seeds, self.latents(job, source, report), strict=True):
+        source, pictures = _source(job), []
+        last = Progress(job.id, 0, 0)
+
+        def heard(progress: Progress) -> None:
+            nonlocal last
+            last = replace(progress, preview=None)
+            report(progress)
+
+        def again() -> None:
+            report(last)
+
+        for seed, latent in zip(job.seeds, self.latents(job, source, heard), strict=True):
             pixels = self._decoder.decode(latent, seamless=job.tiling)
             self._preview.learn(latent, pixels)
-            pictures.append(_finished(job, seed, pixels, source))
+            pictures.append(finished(job, seed, pixels, source, self._enlarge, again))
         return ImageResult(job.id, tuple(pictures))
 
     def estimate_mb(self, job: ImageJob) -> int:
@@ -232,11 +242,3 @@ def _source(job: ImageJob) -> Source | None:
     if not job.source_image:
         return None
     return read_source(job.source_image, job.source_mask, job.source_processing, job.width, job.height)
-
-
-def _finished(job: ImageJob, seed: int, pixels: Pixels, source: Source | None) -> Picture:
-    """At the size asked for, with the source's own pixels wherever it was not to be painted."""
-    made = pixels if pixels.shape[:2] == (job.height, job.width) else resized(pixels, job.width, job.height)
-    if source is not None and source.mask is not None:
-        made = np.where(source.mask[..., None], made, source.rgb)
-    return Picture(job.width, job.height, made.tobytes(), seed)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from hordenode.catalog import FORMS, Catalog
+from hordenode.catalog import FORMS, UPSCALERS, Catalog
 from hordenode.config import EngineSettings
-from hordenode.domain import forms
+from hordenode.domain import forms, kudos
 from hordenode.engine.alchemy.contours import contours
 from hordenode.engine.alchemy.curves import simplified
 from hordenode.engine.alchemy.describe import describe
@@ -39,7 +39,8 @@ def scene(width: int = 320, height: int = 200) -> Image.Image:
 
 def test_the_names_of_the_forms_are_the_same_everywhere() -> None:
     assert set(FORMS) == forms.FORMS
-    assert forms.POST_PROCESSORS < forms.FORMS and len(forms.POST_PROCESSORS) == 16
+    assert forms.POST_PROCESSORS < forms.FORMS and len(forms.POST_PROCESSORS) == 17
+    assert set(UPSCALERS) == kudos.UPSCALERS | forms.OWN_FORMS
 
 
 def test_a_palette_is_ordered_by_share() -> None:

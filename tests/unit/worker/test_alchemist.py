@@ -48,7 +48,7 @@ async def serving(horde: Horde, client: HordeClient, backend: FakeBackend) -> As
     engine = Engine(Catalog(), SETTINGS, backend)
     await engine.start()
     offer = alchemy_offer(engine.models(), WorkerSettings(), "alchemist", AGENT)
-    assert offer is not None and len(offer.forms) == 23
+    assert offer is not None and len(offer.forms) == 24
     worker = AlchemyWorker(Wiring(client, engine, lambda: 7, lambda progress: None), offer)
     running = asyncio.create_task(worker.run())
     try:
@@ -128,3 +128,11 @@ def test_the_owner_chooses_forms_and_sizes() -> None:
     offer = alchemy_offer(models, WorkerSettings(forms=("palette", "nothing"), max_tiles=4), "a", AGENT)
     assert offer is not None and (offer.forms, offer.max_tiles) == (("palette",), 4)
     assert alchemy_offer(models, WorkerSettings(forms=("nothing",)), "a", AGENT) is None
+
+
+def test_forms_of_our_own_go_to_other_hordes_only_where_their_owner_says_so() -> None:
+    models = fake_backend(Catalog(), SETTINGS).models()
+    offer = alchemy_offer(models, WorkerSettings(), "a", AGENT, abroad=True)
+    assert offer is not None and "hordenode_x2" not in offer.forms and "palette" in offer.forms
+    chosen = alchemy_offer(models, WorkerSettings(forms=("hordenode_x2",)), "a", AGENT, abroad=True)
+    assert chosen is not None and chosen.forms == ("hordenode_x2",)
