@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hordenode.config import EngineSettings
 from hordenode.engine.files import RESTORE
 from hordenode.engine.jobs import EngineError, ModelFileError, ProviderReport
-from hordenode.engine.providers import FATAL, Choice, choose, core_count
+from hordenode.engine.providers import FATAL, PROVIDERS, Choice, choose, core_count
 
 log = logging.getLogger("hordenode.engine")
 
@@ -84,7 +84,21 @@ class Runtime:
             raw = ort.InferenceSession(str(file) if model is None else model, options, providers=providers)
         except Exception as error:  # the runtime's exceptions have no base class of their own
             raise ModelFileError(file, f"cannot be loaded ({_first_line(error)})", RESTORE) from error
-        return Session(raw, file, MEMORY.get(choice.name, "cpu"))
+        return Session(raw, file, self.device)
+
+    @property
+    def device(self) -> str:
+        """Where what sessions read and write lies: cpu or cuda."""
+        return MEMORY.get(self._choice()[0].name, "cpu")
+
+    def small(self, model: bytes, name: str) -> Session:
+        """A session on a graph of a few operations that was made here; `name` stands for its file in errors."""
+        choice, _ = self._choice()
+        # TensorRT would build an engine for each size, which takes longer than the operations ever will.
+        runtime_name = PROVIDERS["cuda"] if choice.name == "tensorrt" else choice.runtime_name
+        providers = [runtime_name] if choice.name == "cpu" else [runtime_name, PROVIDERS["cpu"]]
+        ort = _onnxruntime()
+        return Session(ort.InferenceSession(model, self._options(ort), providers=providers), Path(name), self.device)
 
     def _choice(self) -> tuple[Choice, ProviderReport]:
         with self._choosing:
@@ -144,6 +158,18 @@ class Kept:
         return _view(self.raw, self._dtype)
 
 
+class Placed:
+    """An array on the device that graphs read where it is."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+        self.shape = tuple(int(size) for size in raw.shape())
+
+    def numpy(self) -> Array:
+        """A copy in main memory."""
+        return np.array(self.raw.numpy())
+
+
 class Session:
     """One loaded graph."""
 
@@ -190,6 +216,11 @@ class Session:
         except Exception as error:  # the runtime's exceptions have no base class of their own
             raise EngineError(f"{self.file}: the run failed: {_first_line(error)}") from error
         return [Kept(raw, self.outputs[name].dtype) for name, raw in zip(names, made, strict=True)]
+
+    def place(self, value: Array) -> Placed:
+        """An array, copied to where this graph's inputs lie."""
+        content = np.ascontiguousarray(value)
+        return Placed(_onnxruntime().OrtValue.ortvalue_from_numpy(content.copy(), self.device, 0))
 
     def bind(self, fetch: str) -> Binding:
         """For running again and again; `fetch`: the output that comes back."""
@@ -240,6 +271,17 @@ class Binding:
         result: Array = self._run(feeds).numpy()
         return result
 
+    def run_there(self, feeds: Mapping[str, Array | Placed]) -> Placed:
+        """The fetched output, left on the device; of the inputs, only those that are not there go there."""
+        for name, value in feeds.items():
+            if isinstance(value, Placed):
+                self._raw.bind_ortvalue_input(name, value.raw)
+            else:
+                self._raw.bind_cpu_input(name, self._cast(name, value))
+        self._raw.bind_output(self._fetch, self._session.device)  # anew: the last result is in use
+        self._execute()
+        return Placed(self._raw.get_outputs()[0])
+
     def run_to_last(self, feeds: Mapping[str, Array]) -> Array:
         """As `run`, but only the last entry along the second axis, at float32: the others are not even copied."""
         made = self._run(feeds)
@@ -251,11 +293,14 @@ class Binding:
             self._raw.bind_cpu_input(name, self._cast(name, value))
         # Again, as its shape may differ: the runtime would write into the last run's result.
         self._raw.bind_output(self._fetch, "cpu")
+        self._execute()
+        return self._raw.get_outputs_as_ortvaluevector()[0]
+
+    def _execute(self) -> None:
         try:
             self._session.raw.run_with_iobinding(self._raw)
         except Exception as error:  # the runtime's exceptions have no base class of their own
             raise EngineError(f"{self._session.file}: the run failed: {_first_line(error)}") from error
-        return self._raw.get_outputs_as_ortvaluevector()[0]
 
     def _cast(self, name: str, value: Array) -> Array:
         return np.asarray(value, self._session.inputs[name].dtype, order="C")

@@ -124,12 +124,13 @@ def spoiled(folder: Path, spoil: Callable[[Path], None]) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("resident", [False, True], ids=["in memory", "on the device"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_bad_model_is_refused_by_the_name_of_its_file(tmp_path: Path, case: str) -> None:
+def test_a_bad_model_is_refused_by_the_name_of_its_file(tmp_path: Path, case: str, resident: bool) -> None:
     spoil, part = CASES[case]
     folder = spoiled(tmp_path / "model", spoil)
     with pytest.raises(EngineError) as caught:
-        ImagePipeline(ImageModel(path=folder), RUNTIME).draw(JOB, lambda progress: None)
+        ImagePipeline(ImageModel(path=folder), RUNTIME, resident=resident).draw(JOB, lambda progress: None)
     assert str(folder / part) in str(caught.value)
 
 

@@ -1,4 +1,7 @@
-"""Every mode and family against diffusers' pipelines with the same weights and the same noise, latent by latent."""
+"""Every mode and family against diffusers' pipelines with the same weights and the same noise, latent by latent.
+
+Twice: with latents in main memory, and with latents that stay on the device, which is the CPU here.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,12 @@ def assert_as_reference(made: NDArray[np.float32], file: str, name: str) -> None
     assert np.abs(made - expected).max() < 1e-3 * np.abs(expected).max()
 
 
-def family(folder: Path, *names: str) -> ImagePipeline:
+@pytest.fixture(scope="module", params=[False, True], ids=["in memory", "on the device"])
+def resident(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def family(folder: Path, *names: str, resident: bool = False) -> ImagePipeline:
     """A model of the base's parts and of what is its own; the later of `names` win."""
     shutil.copytree(BASE, folder, dirs_exist_ok=True)
     for name in names:
@@ -88,12 +96,12 @@ def family(folder: Path, *names: str) -> ImagePipeline:
         shutil.copytree(folder / "tokenizer", folder / "tokenizer_2")
         config = json.loads((folder / "tokenizer_2" / "tokenizer_config.json").read_text(encoding="utf-8"))
         (folder / "tokenizer_2" / "tokenizer_config.json").write_text(json.dumps(config | {"pad_token": "!"}))
-    return ImagePipeline(ImageModel(name=names[-1], path=folder), RUNTIME)
+    return ImagePipeline(ImageModel(name=names[-1], path=folder), RUNTIME, resident=resident)
 
 
 @pytest.fixture(scope="module")
-def tiny() -> ImagePipeline:
-    return ImagePipeline(ImageModel(path=BASE), RUNTIME)
+def tiny(resident: bool) -> ImagePipeline:
+    return ImagePipeline(ImageModel(path=BASE), RUNTIME, resident=resident)
 
 
 @pytest.mark.parametrize(
@@ -113,19 +121,19 @@ def test_a_mode_makes_what_the_reference_makes(tiny: ImagePipeline, name: str, j
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.6])
-def test_an_inpainting_model_makes_what_the_reference_makes(tmp_path: Path, strength: float) -> None:
-    made = latent(family(tmp_path, "inpainting"), replace(PAINT, denoising_strength=strength))
+def test_an_inpainting_model_makes_what_the_reference_makes(tmp_path: Path, strength: float, resident: bool) -> None:
+    made = latent(family(tmp_path, "inpainting", resident=resident), replace(PAINT, denoising_strength=strength))
     assert_as_reference(made, "families.npz", f"inpainting/{strength}")
 
 
-def test_a_consistency_model_makes_what_the_reference_makes(tmp_path: Path) -> None:
-    made = latent(family(tmp_path, "lcm"), replace(JOB, sampler="lcm", steps=4))
+def test_a_consistency_model_makes_what_the_reference_makes(tmp_path: Path, resident: bool) -> None:
+    made = latent(family(tmp_path, "lcm", resident=resident), replace(JOB, sampler="lcm", steps=4))
     assert_as_reference(made, "families.npz", "lcm")
 
 
 @pytest.mark.parametrize("name", ["sd2", "sd2 zero"])
-def test_a_model_that_predicts_v_makes_what_the_reference_makes(tmp_path: Path, name: str) -> None:
-    assert_as_reference(latent(family(tmp_path, "sd2", name), JOB), "families.npz", name)
+def test_a_model_that_predicts_v_makes_what_the_reference_makes(tmp_path: Path, name: str, resident: bool) -> None:
+    assert_as_reference(latent(family(tmp_path, "sd2", name, resident=resident), JOB), "families.npz", name)
 
 
 @pytest.mark.parametrize(
@@ -138,10 +146,12 @@ def test_a_model_that_predicts_v_makes_what_the_reference_makes(tmp_path: Path, 
     ],
 )
 def test_a_turbo_model_makes_what_the_reference_makes(
-    tmp_path: Path, names: tuple[str, ...], sampler: str, steps: int
+    tmp_path: Path, names: tuple[str, ...], sampler: str, steps: int, resident: bool
 ) -> None:
     job = replace(JOB, sampler=sampler, steps=steps, cfg_scale=1.0)  # which is what diffusers means by 0
-    assert_as_reference(latent(family(tmp_path, *names), job), "families.npz", f"{names[-1]}/{steps}")
+    assert_as_reference(
+        latent(family(tmp_path, *names, resident=resident), job), "families.npz", f"{names[-1]}/{steps}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,8 +162,8 @@ def test_a_turbo_model_makes_what_the_reference_makes(
         ("xl/clip_skip", replace(JOB, clip_skip=3)),  # the reference counts from SDXL's own layer
     ],
 )
-def test_sdxl_makes_what_the_reference_makes(tmp_path: Path, name: str, job: ImageJob) -> None:
-    assert_as_reference(latent(family(tmp_path, "xl"), job), "families.npz", name)
+def test_sdxl_makes_what_the_reference_makes(tmp_path: Path, name: str, job: ImageJob, resident: bool) -> None:
+    assert_as_reference(latent(family(tmp_path, "xl", resident=resident), job), "families.npz", name)
 
 
 def test_sdxl_draws_with_clip_skip_2_what_it_draws_without(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hordenode.engine.image.denoiser import DENOISERS, Latent
+from hordenode.engine.image.denoiser import PARTS, Latent, denoiser
 from hordenode.engine.image.samplers import RANGE_SAMPLERS, SAMPLERS, Noise
 from hordenode.engine.image.samplers.dpm_solver import LAST_STRIDES, MOST_TRIES
 from hordenode.engine.image.schedule import Schedule, SchedulerConfig, karras_sigmas
@@ -54,7 +54,7 @@ def test_a_sampler_walks_as_the_reference_does(name: str, prediction: str, level
         sigmas, end = (goldens[f"{name}/{prediction}/{levels}/{part}"] for part in ("sigmas", "end"))
     kind, options = PREDICTIONS[prediction]
     noise = draws(2, end.shape) if name in STOCHASTIC else no_noise
-    denoise = DENOISERS[kind](model, schedule(**options))
+    denoise = denoiser(PARTS[kind], model, schedule(**options))
     start = draws(1, end.shape)() * np.float32((sigmas[0] ** 2 + 1) ** 0.5)
     seen: list[int] = []
     made = SAMPLERS[name](denoise, start, sigmas, noise, seen.append)
@@ -198,7 +198,7 @@ def test_a_denoiser_finds_the_picture_under_known_noise(prediction: str) -> None
         return answer
 
     levels = schedule()
-    found = DENOISERS[prediction](perfect, levels)(picture + np.float32(sigma) * noise, sigma)
+    found = denoiser(PARTS[prediction], perfect, levels)(picture + np.float32(sigma) * noise, sigma)
     assert np.abs(found - picture).max() < 1e-5
     assert 0 < times[0] < 999
 

@@ -15,29 +15,33 @@ Latent = NDArray[np.float32]
 Predict = Callable[[Latent, float], Latent]
 # (latent with noise of this sigma, sigma) -> clean latent
 Denoise = Callable[[Latent, float], Latent]
+# sigma -> (weight of the latent, weight of the prediction) in the clean latent
+Parts = Callable[[float], tuple[float, float]]
 
 
-def denoise_epsilon(predict: Predict, schedule: Schedule) -> Denoise:
+def unit(sigma: float) -> float:
+    """What brings a latent under noise of this sigma to unit variance."""
+    return float((sigma**2 + 1) ** -0.5)
+
+
+def epsilon_parts(sigma: float) -> tuple[float, float]:
     """For models that predict the noise: x0 = x − σ·ε (Karras et al. 2022, table 1, VP)."""
-
-    def denoise(x: Latent, sigma: float) -> Latent:
-        scale = np.float32((sigma**2 + 1) ** -0.5)
-        return x - np.float32(sigma) * predict(x * scale, schedule.timestep(sigma))
-
-    return denoise
+    return 1.0, -sigma
 
 
-def denoise_v(predict: Predict, schedule: Schedule) -> Denoise:
+def v_parts(sigma: float) -> tuple[float, float]:
     """For models that predict v = √ᾱ·ε − √(1−ᾱ)·x0 (Salimans & Ho 2022, appendix D)."""
+    return unit(sigma) ** 2, -sigma * unit(sigma)
+
+
+PARTS: dict[str, Parts] = {"epsilon": epsilon_parts, "v_prediction": v_parts}
+
+
+def denoiser(parts: Parts, predict: Predict, schedule: Schedule) -> Denoise:
+    """With latents in main memory."""
 
     def denoise(x: Latent, sigma: float) -> Latent:
-        scale = np.float32((sigma**2 + 1) ** -0.5)
-        return scale * (scale * x - np.float32(sigma) * predict(x * scale, schedule.timestep(sigma)))
+        kept, taken = parts(sigma)
+        return np.float32(kept) * x + np.float32(taken) * predict(x * np.float32(unit(sigma)), schedule.timestep(sigma))
 
     return denoise
-
-
-DENOISERS: dict[str, Callable[[Predict, Schedule], Denoise]] = {
-    "epsilon": denoise_epsilon,
-    "v_prediction": denoise_v,
-}

@@ -17,7 +17,7 @@ from hordenode.engine.jobs import ModelFileError
 GRAPH, NODE, OUTPUT = 7, 1, 12
 NODE_INPUT, NODE_OUTPUT, NODE_OP = 1, 2, 4
 NORMS = (b"LayerNormalization", b"ReduceMean", b"SimplifiedLayerNormalization")
-ELEMENTS = {"float32": 1, "float16": 10}
+ELEMENTS = {"float32": 1, "float16": 10}  # TensorProto.DataType
 
 
 def hidden_layers(file: Path, model: bytes) -> list[str]:
@@ -37,9 +37,9 @@ def hidden_layers(file: Path, model: bytes) -> list[str]:
 
 def with_outputs(model: bytes, names: list[str], dtype: str) -> bytes:
     """The model with these inner values as further outputs."""
-    tensor = _message(1, b"\x08" + _varint(ELEMENTS[dtype]))
-    graph = b"".join(_message(OUTPUT, _message(1, name.encode()) + _message(2, tensor)) for name in names)
-    return model + _message(GRAPH, graph)
+    tensor = message(1, b"\x08" + varint(ELEMENTS[dtype]))
+    graph = b"".join(message(OUTPUT, message(1, name.encode()) + message(2, tensor)) for name in names)
+    return model + message(GRAPH, graph)
 
 
 def _node(body: memoryview) -> tuple[bytes, list[bytes], list[bytes]]:
@@ -81,7 +81,8 @@ def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
             raise ValueError("a number is too long")
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A number as protobuf writes it."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -89,5 +90,6 @@ def _varint(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def _message(field: int, body: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(body)) + body
+def message(field: int, body: bytes) -> bytes:
+    """A member of a protobuf message that has a length: a text, bytes or a message inside."""
+    return varint(field << 3 | 2) + varint(len(body)) + body

@@ -10,7 +10,7 @@ import numpy as np
 
 from hordenode.engine.files import read_json
 from hordenode.engine.image.autoencoder import BROKEN, MISFIT
-from hordenode.engine.image.denoiser import Latent, Predict
+from hordenode.engine.image.denoiser import Latent
 from hordenode.engine.image.text_encoder import States
 from hordenode.engine.jobs import ModelFileError
 from hordenode.engine.runtime import Array, Binding, Session
@@ -89,27 +89,17 @@ class Unet:
         """As the configuration says; none where scores take no memory."""
         return (0, 0) if self._session.notes.get(SCORES) == NEVER_WHOLE else self.config.heads
 
-    def guided(self, empty: Condition, prompt: Condition, scale: float, beside: Latent | None = None) -> Predict:
-        """Predictions steered by `prompt` away from `empty` (Ho & Salimans 2022).
+    def guided(self, empty: Condition, prompt: Condition, scale: float, area: int) -> Guidance:
+        """Steered by `prompt` away from `empty` (Ho & Salimans 2022), for latents of this area.
 
         Scale 1 needs the prompt alone, and so does a distilled model, which is told the scale (Meng et al. 2023).
-        `beside`: further channels [1, C, h, w] of an inpainting model. Raises ModelFileError for NaN.
         """
         if scale == 1.0 or self.distilled:
-            halves = _Halves(self, (prompt,), scale, beside)
-            return halves.predict
-
-        together = _Halves(self, (empty, prompt), scale, beside)
-        alone = [_Halves(self, (each,), scale, beside) for each in (empty, prompt)]
-
-        def predict(x: Latent, timestep: float) -> Latent:
-            if self._frugal and x.shape[2] * x.shape[3] > WHOLE_AREA:
-                without, with_prompt = (half.predict(x, timestep) for half in alone)
-            else:
-                without, with_prompt = np.split(together.predict(x, timestep), 2)
-            return without + np.float32(scale) * (with_prompt - without)
-
-        return predict
+            return Guidance(self, (Half(self.bind((prompt,), scale), 1),), (1.0,))
+        weights = (1.0 - scale, scale)
+        if self._frugal and area > WHOLE_AREA:
+            return Guidance(self, tuple(Half(self.bind((each,), scale), 1) for each in (empty, prompt)), weights)
+        return Guidance(self, (Half(self.bind((empty, prompt), scale), 2),), weights)
 
     def bind(self, conditions: tuple[Condition, ...], scale: float) -> Binding:
         """A binding with everything that stays the same from step to step."""
@@ -126,13 +116,20 @@ class Unet:
         value = np.array(round(timestep) if whole else timestep, self._timestep.dtype)
         return value.reshape((1,) * len(self._timestep.shape))
 
-    def checked(self, made: Array, shape: tuple[int, ...]) -> Latent:
-        """What came out, as numbers of this shape. Raises ModelFileError."""
-        if made.shape != shape:
-            raise ModelFileError(self._session.file, f"gave {list(made.shape)} instead of {list(shape)}", MISFIT)
+    @property
+    def dtypes(self) -> tuple[str, str]:
+        """Of the latents that go in, and of the predictions that come out."""
+        return self._session.inputs["sample"].dtype.name, self._session.outputs[self._output].dtype.name
+
+    def check_shape(self, made: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        """Raises ModelFileError for predictions of another shape than their latents."""
+        if made != expected:
+            raise ModelFileError(self._session.file, f"gave {list(made)} instead of {list(expected)}", MISFIT)
+
+    def check_numbers(self, made: Array) -> None:
+        """Raises ModelFileError for NaN and infinity."""
         if not np.isfinite(made).all():
             raise ModelFileError(self._session.file, "gave values that are no numbers (NaN)", BROKEN)
-        return made.astype(np.float32)
 
     def _further(self, name: str, condition: Condition, scale: float) -> Array:
         if name == "timestep_cond":
@@ -153,20 +150,35 @@ class Unet:
         return ModelFileError(self._session.file, trouble, "It belongs to a family that this engine does not run yet.")
 
 
-class _Halves:
-    """One or both halves of guidance as one run."""
+@dataclass(frozen=True, slots=True)
+class Half:
+    """A run of the UNet for one side of guidance, or with `rows` 2 for both. What stays the same is bound."""
 
-    def __init__(self, unet: Unet, conditions: tuple[Condition, ...], scale: float, beside: Latent | None) -> None:
-        self._unet = unet
-        self._bound = unet.bind(conditions, scale)
-        self._count = len(conditions)
-        self._beside = beside
+    bound: Binding
+    rows: int
 
-    def predict(self, x: Latent, timestep: float) -> Latent:
-        whole = x if self._beside is None else np.concatenate([x, self._beside], axis=1)
-        sample = np.concatenate([whole] * self._count) if self._count > 1 else whole
-        made = self._bound.run({"sample": sample, "timestep": self._unet.time(timestep)})
-        return self._unet.checked(made, (self._count, *x.shape[1:]))
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """The runs that make a prediction: the sum of all their rows with these `weights`."""
+
+    unet: Unet
+    halves: tuple[Half, ...]
+    weights: tuple[float, ...]
+
+    def predict(self, x: Latent, timestep: float, beside: Latent | None = None) -> Latent:
+        """For a latent in main memory; `beside`: an inpainting model's further channels. Raises ModelFileError."""
+        whole, time, rows = x if beside is None else np.concatenate([x, beside], axis=1), self.unet.time(timestep), []
+        for half in self.halves:
+            sample = np.concatenate([whole] * half.rows) if half.rows > 1 else whole
+            made = half.bound.run({"sample": sample, "timestep": time})
+            self.unet.check_shape(made.shape, (half.rows, *x.shape[1:]))
+            self.unet.check_numbers(made)
+            rows += np.split(made.astype(np.float32), half.rows)
+        if len(rows) == 1:
+            return rows[0]
+        without, with_prompt = rows
+        return without + np.float32(self.weights[1]) * (with_prompt - without)
 
 
 def guidance_embedding(scale: float, size: int) -> States:

@@ -36,4 +36,7 @@ SAMPLERS: dict[str, Sampler] = {
 # These choose their own levels between sigmas[0] and the lowest one above 0, where they end.
 RANGE_SAMPLERS = frozenset({"k_dpm_fast", "k_dpm_adaptive"})
 
-__all__ = ["RANGE_SAMPLERS", "SAMPLERS", "Noise", "Sampler", "StepDone", "ancestral_split"]
+# Of latents they make weighted sums and nothing else, so that latents may be mixtures (mixture.py) for them.
+LINEAR_SAMPLERS = frozenset(SAMPLERS) - RANGE_SAMPLERS
+
+__all__ = ["LINEAR_SAMPLERS", "RANGE_SAMPLERS", "SAMPLERS", "Noise", "Sampler", "StepDone", "ancestral_split"]
