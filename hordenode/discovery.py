@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hordenode.discovery")
 
 SERVICE = "_hordenode._tcp.local."
+GROUP = "224.0.0.251"  # RFC 6762 3
 INSTALL = "pip install 'hordenode[lan]'"
 LOOK_AGAIN_S = 30.0  # whether this machine's addresses have changed
 ANSWER_MS = 1500
@@ -117,7 +118,10 @@ async def announced(name: str, port: int, addresses: Sequence[str]) -> AsyncIter
     from zeroconf import Error
     from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-    network = AsyncZeroconf(interfaces=list(addresses))
+    places = [address for address in addresses if hears_multicast(address)]
+    if not places:
+        raise OSError("none of its interfaces hears multicast")
+    network = AsyncZeroconf(interfaces=places)
     info = AsyncServiceInfo(
         SERVICE,
         f"{name}.{SERVICE}",
@@ -143,14 +147,13 @@ async def find_peers(seconds: float, addresses: Sequence[str] = ()) -> list[Peer
             f"looking for nodes in the network needs the package zeroconf: {INSTALL}. An address always works without."
         )
     own = lan_addresses()
-    places = list(addresses) or [each.address for each in own if each.version == 4]
+    wanted = list(addresses) or [each.address for each in own if each.version == 4]
+    places = [address for address in wanted if hears_multicast(address)]
     if not places:
-        raise DiscoveryError("this machine is in no network.")
+        raise DiscoveryError(f"no network of this machine can be asked{': ' if wanted else ''}{', '.join(wanted)}.")
     from zeroconf.asyncio import AsyncZeroconf
 
     try:
-        for place in places:
-            socket.create_server((place, 0)).close()  # zeroconf leaves a socket behind where it cannot
         network = AsyncZeroconf(interfaces=places)
     except OSError as error:
         raise DiscoveryError(
@@ -193,6 +196,17 @@ def _question(name: str) -> AsyncServiceInfo | None:
         return AsyncServiceInfo(SERVICE, name)
     except Error:
         return None
+
+
+def hears_multicast(address: str) -> bool:
+    """Whether this is an IPv4 address of ours whose interface takes part in mDNS; those of some VPNs do not."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            membership = socket.inet_aton(GROUP) + socket.inet_aton(address)
+            probe.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        except OSError:
+            return False
+    return True
 
 
 def read_peer(info: AsyncServiceInfo) -> Peer:

@@ -50,7 +50,7 @@ def _in_the_network(node: Node) -> Iterator[str]:
         yield f"for other machines: {url_of(each.address, port)} ({each.interface})"
     if node.advertiser is not None:
         places = ", ".join(f"{each.address} ({each.interface})" for each in node.advertiser.advertised())
-        yield f"advertised by mDNS as '{node.advertiser.name}' at {places or 'no address'}"
+        yield f"advertised by mDNS as '{node.advertiser.name}' at {places or 'nothing: that takes an IPv4 address'}"
     elif node.settings.server.advertise:
         yield f"not advertised: {INSTALL} lets `hordenode peers` find it"
 

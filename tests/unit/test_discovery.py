@@ -196,6 +196,21 @@ def test_without_zeroconf_everything_works_and_says_what_is_missing(monkeypatch:
     assert advertiser_for(ServerSettings(), "our horde", "0.0.0.0", 7001) is None
 
 
-def test_an_address_that_is_not_this_machines_is_refused_in_words() -> None:
-    said = CliRunner().invoke(main, ["peers", "--address", "203.0.113.9", "--seconds", "0.1"])
-    assert said.exit_code == 1 and said.stderr.startswith("error: the network cannot be asked from 203.0.113.9")
+@pytest.mark.parametrize("address", ["203.0.113.9", "fd00::9", "nonsense"])
+def test_an_address_that_is_not_this_machines_is_refused_in_words(address: str) -> None:
+    said = CliRunner().invoke(main, ["peers", "--address", address, "--seconds", "0.1"])
+    assert said.exit_code == 1 and said.stderr == f"error: no network of this machine can be asked: {address}.\n"
+
+
+def test_an_advertiser_outlives_an_interface_that_hears_nothing() -> None:
+    async def main_() -> None:
+        name = a_name()
+        addresses = [LanAddress("203.0.113.9", "vpn0")]
+        advertiser = Advertiser(name, "", 7001, lambda: list(addresses), look_again_s=0.02)
+        async with running(advertiser):
+            assert await seen(name) == []
+            addresses.append(LOOPBACK)
+            (found,) = await appears(name)
+            assert found.urls == (f"http://{HERE}:7001", "http://203.0.113.9:7001")
+
+    run(main_())
