@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -58,9 +59,7 @@ def instance_name(horde: str, machine: str, port: int) -> str:
     """What a node is called in the network: so that two on one machine differ, with an unusual port."""
     ending = f" on {_clean(machine)}" + (f":{port}" if port != ServerSettings().port else "")
     room = max(0, NAME_BYTES - len(ending.encode()))
-    return (
-        (_clean(horde).encode()[:room].decode(errors="ignore") + ending).encode()[:NAME_BYTES].decode(errors="ignore")
-    )
+    return _cut(_cut(_clean(horde), room) + ending, NAME_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,8 @@ class Advertiser:
         return [each for each in reachable(self.host, self.addresses()) if each.version == 4]
 
     async def run(self) -> None:
-        """Until cancelled. Trouble in the network is logged, and is no reason to stop a node."""
+        """Until cancelled. Trouble in the network is logged once, and is no reason to stop a node."""
+        trouble = ""
         while True:
             now = self.advertised()
             if not now:
@@ -94,7 +94,9 @@ class Advertiser:
                     log.info("advertised as '%s' at %s, port %d", name, places, self.port)
                     await self._until_changed(now)
             except OSError as error:
-                log.warning("not advertised in the network: %s", error)
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("not advertised in the network: %s", trouble)
                 await asyncio.sleep(self.look_again_s)
 
     async def _until_changed(self, before: list[LanAddress]) -> None:
@@ -128,7 +130,7 @@ async def announced(name: str, port: int, addresses: Sequence[str]) -> AsyncIter
         port=port,
         addresses=[socket.inet_aton(address) for address in addresses],
         properties={"version": __version__, "api": "/api/v2"},
-        server=f"hordenode-{_label(socket.gethostname())}.local.",
+        server=f"hordenode-{secrets.token_hex(6)}.local.",  # machines of one name have different addresses
     )
     try:
         try:
@@ -225,10 +227,10 @@ def _mark(peer: Peer, own: set[str]) -> Peer:
     return replace(peer, here=any(f"//{address}:" in url for url in peer.urls for address in own))
 
 
+def _cut(text: str, size: int) -> str:
+    """As much of it as fits into so many bytes."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
 def _clean(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _label(host: str) -> str:
-    """A host's name as one label of a domain name."""
-    return re.sub(r"[^a-z0-9]+", "-", host.partition(".")[0].lower()).strip("-")[:40] or "node"
