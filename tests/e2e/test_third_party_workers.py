@@ -159,13 +159,15 @@ def test_regen_is_told_why_it_gets_nothing(node: NodeProcess, regen: ReGen) -> N
         cancel(node, "generate", request_id)
 
 
-def test_a_wrong_key_is_a_message(node: NodeProcess, regen: ReGen, scribe: Scribe, kobold: KoboldCpp) -> None:
-    regen.key = scribe.key = kobold.key = NOBODYS_KEY
+def test_a_wrong_key_is_a_message(regen: ReGen, scribe: Scribe, alchemist: Alchemist, kobold: KoboldCpp) -> None:
+    regen.key = scribe.key = alchemist.key = kobold.key = NOBODYS_KEY
     with pytest.raises(Stop, match="API key"):
         regen.pop()
     assert regen.call("GET", "find_user").status == 404
     with pytest.raises(Stop, match="API key"):
         scribe.pop(kobold.model)
+    with pytest.raises(Stop, match="API key"):
+        alchemist.pop("caption")
     with pytest.raises(Stop, match="401"):
         kobold.pop()
 
@@ -194,6 +196,13 @@ def test_the_scribe_faults_with_seed_minus_one_and_drops_what_is_refused(node: N
     assert scribe.submit(job, "text") != "drop"
     assert scribe.submit(job, "text") == "drop"
     assert scribe.submit(job | {"id": UNKNOWN}, "text") == "drop"
+
+
+def test_the_scribe_is_told_why_it_gets_nothing(node: NodeProcess, scribe: Scribe) -> None:
+    asked = [ask_text(node, a_name()), ask_text(node, model := a_name(), max_context_length=4096)]
+    assert scribe.pop(model) is None and scribe.skipped[-1] == {"models": 1, "max_context_length": 1}
+    for request_id in asked:
+        cancel(node, "generate/text", request_id)
 
 
 def test_the_scribe_reads_the_message_of_maintenance_and_of_foreign_names(node: NodeProcess, scribe: Scribe) -> None:
@@ -247,6 +256,17 @@ def test_the_alchemist_faults_is_refused_and_reads_messages(node: NodeProcess, a
         alchemist.pop("interrogation")
 
 
+def test_the_alchemist_is_told_why_it_gets_nothing(node: NodeProcess, alchemist: Alchemist) -> None:
+    assert alchemist.pop("nsfw") == [] and alchemist.skipped == [{}]
+    owner = {"apikey": node.owner_key}
+    user = httpx.get(f"{node.url}/api/v2/find_user", headers={"apikey": alchemist.key}).json()
+    httpx.put(f"{node.url}/api/v2/users/{user['id']}", json={"trusted": False}, headers=owner).raise_for_status()
+    body = {"source_image": RED_PNG, "forms": [{"name": "nsfw"}], "trusted_workers": True}
+    request_id = ask(node, "interrogate/async", body)
+    assert alchemist.pop("nsfw") == [] and alchemist.skipped[-1] == {"untrusted": 1}
+    cancel(node, "interrogate", request_id)
+
+
 # KoboldCpp
 
 
@@ -274,5 +294,5 @@ def test_koboldcpp_counts_every_refusal_as_a_failure(node: NodeProcess, kobold: 
 
 def test_koboldcpp_is_not_given_what_is_too_long_for_it(node: NodeProcess, kobold: KoboldCpp) -> None:
     request_id = ask_text(node, kobold.model, max_length=512)
-    assert kobold.pop() is None
+    assert kobold.pop() is None and kobold.skipped[-1] == {"max_length": 1}
     cancel(node, "generate/text", request_id)

@@ -168,6 +168,7 @@ class Bridge:
     horde_url: str
     key: str
     name: str
+    skipped: list[Any] = field(default_factory=list)
 
     def post(self, path: str, body: Any) -> Heard:
         headers = {"apikey": self.key, "Content-Type": "application/json"}  # what posting JSON brings
@@ -206,6 +207,7 @@ class Scribe(Bridge):
         }
         job = self.popped("generate/text/pop", offer)
         if not job["id"]:
+            self.skipped.append(job["skipped"])
             return None
         job["payload"]["max_length"], job["payload"]["max_context_length"], job["payload"]["prompt"]
         return job
@@ -233,7 +235,10 @@ class Alchemist(Bridge):
             "bridge_agent": BRIDGE,
             "bridge_version": 24,
         }
-        return self.popped("interrogate/pop", offer)["forms"] or []
+        answer = self.popped("interrogate/pop", offer)
+        if not answer["forms"]:
+            self.skipped.append(answer["skipped"])
+        return answer["forms"] or []
 
     def source(self, form: Any) -> bytes:
         measured = send("HEAD", form["source_image"], {})
@@ -258,6 +263,7 @@ class KoboldCpp:
     key: str
     name: str
     model: str
+    skipped: list[Any] = field(default_factory=list)
 
     def post(self, path: str, body: Any) -> Heard:
         headers = {"apikey": self.key, "Client-Agent": KOBOLD, "Content-Type": "application/json"}
@@ -276,8 +282,11 @@ class KoboldCpp:
         answer = self.post("generate/text/pop", offer)
         if not 200 <= answer.status < 300:
             raise Stop(str(answer.status))
-        assert "id" in answer.json
-        return answer.json if answer.json["id"] is not None else None
+        job = answer.json
+        if job["id"] is None:
+            self.skipped.append(job["skipped"])
+            return None
+        return job
 
     def submit(self, job: Any, text: str) -> float:
         answer = self.post("generate/text/submit", {"id": job["id"], "generation": text})
