@@ -6,10 +6,12 @@ import asyncio
 import errno
 import functools
 import gc
+import re
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -24,10 +26,32 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 SWITCH_INTERVAL_S = 0.0005
 GC_THRESHOLDS = (20_000, 20, 50)  # the defaults look 700 objects on, which costs a tenth of the round trips
 
+_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+(%\w+)?")
+
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where the node keeps its data [default: see `config show`]."
 )
 config_option = click.option("--config", type=click.Path(path_type=Path), help="A TOML file with options.")
+
+
+def horde_url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Callback of options: the address of a horde as people type it; with a scheme, without /api and a slash at the end."""
+    return None if value is None else address_of(value)
+
+
+def address_of(text: str) -> str:
+    """The same for a text. Raises click.BadParameter."""
+    url = text.strip() if "://" in text else f"http://{text.strip()}"
+    for ending in ("/", "/api/v2", "/api"):
+        url = url.removesuffix(ending)
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.port != 0 and _HOST.fullmatch(parts.hostname or "")
+    except ValueError:  # the port, or half a bracket
+        good = None
+    if not good:
+        raise click.BadParameter(f"{text!r} is not the address of a horde. It looks like http://192.168.1.5:7001")
+    return url
 
 
 class Failure(click.ClickException):

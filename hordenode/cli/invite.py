@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hordenode.cli.common import config_option, data_dir_option, explained, settings_for
+from hordenode.cli.common import config_option, data_dir_option, explained, horde_url, settings_for
 from hordenode.cli.user import with_admin
 from hordenode.config import Settings
 
@@ -24,7 +24,7 @@ from hordenode.config import Settings
     help="How long; 0 means for ever, for people [default: 30; for a machine 1].",
 )
 @click.option("--trusted/--untrusted", default=None, help="Whether who joins is trusted [default: machines are].")
-@click.option("--url", help="Address of this node for the other machine [default: found out].")
+@click.option("--url", callback=horde_url, help="Address of this node for the other machine [default: found out].")
 @data_dir_option
 @config_option
 @explained

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hordenode.cli.common import REFUSED, Failure, explained, run, settings_for
+from hordenode.cli.common import REFUSED, Failure, explained, horde_url, run, settings_for
 from hordenode.cli.worker import entry_for, offer_options, serve
 from hordenode.config import Settings
 
@@ -23,7 +23,7 @@ HOW = "On the machine of the node, `hordenode invite --worker` prints the line t
 
 
 @click.command()
-@click.argument("url", required=False)
+@click.argument("url", required=False, callback=horde_url)
 @click.option("--code", help="The code that `hordenode invite --worker` printed there; needed once.")
 @offer_options
 @explained
@@ -48,9 +48,6 @@ def _member(settings: Settings, url: str | None, code: str | None, name: str | N
     """This machine's membership, new with a code."""
     from hordenode import membership
 
-    if url is not None and "://" not in url:
-        url = f"http://{url}"
-    url = url.rstrip("/") if url else None
     if code is None:
         known = membership.load(settings.data_dir)
         if known is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hordenode.cli.common import Failure, config_option, data_dir_option, explained, run, settings_for
+from hordenode.cli.common import Failure, config_option, data_dir_option, explained, horde_url, run, settings_for
 from hordenode.cli.worker_add import add
 from hordenode.config import Contribution, Settings, WorkerSettings
 
@@ -47,7 +47,13 @@ def offer_options(command: Any) -> Any:
 
 
 @worker.command("run")
-@click.option("--horde", required=True, metavar="URL", help="The horde: a hordenode, or any AI Horde v2 server.")
+@click.option(
+    "--horde",
+    required=True,
+    callback=horde_url,
+    metavar="URL",
+    help="The horde: a hordenode, or any AI Horde v2 server.",
+)
 @click.option("--key", help=f"API key of a user there. Better: --key-file, or the variable {KEY_VARIABLE}.")
 @click.option("--key-file", type=click.Path(path_type=Path), help="A file that holds the key.")
 @offer_options

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hordenode.cli.common import config_option, data_dir_option, explained, settings_for
+from hordenode.cli.common import config_option, data_dir_option, explained, horde_url, settings_for
 from hordenode.cli.invite import addresses, notes
 from hordenode.cli.user import with_admin
 
@@ -45,7 +45,7 @@ NAMES = "Each worker needs a name that no other one has; a process that serves t
 @click.option("--name", help="What the account, or with --user the key, is called [default: the kind].")
 @click.option("--user", help="Give it a further key of this account, not an account of its own. name#id, id, or name.")
 @click.option("--no-key", is_flag=True, help="Make no key: it has one.")
-@click.option("--url", help="Address of this node for the worker [default: found out].")
+@click.option("--url", callback=horde_url, help="Address of this node for the worker [default: found out].")
 @data_dir_option
 @config_option
 @explained
@@ -69,7 +69,7 @@ def add(
     program = PROGRAMS[kind]
     click.echo(program.title)
     for line in program.settings:
-        click.echo(line.format(url=(address or "URL").rstrip("/")))
+        click.echo(line.format(url=address or "URL"))
     click.echo(_key_line(data_dir, config, name or kind, user, make=not no_key))
     for line in (*program.notes, NAMES):
         click.echo(f"# {line}")

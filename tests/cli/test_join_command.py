@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hordenode import membership
+from hordenode.cli.common import address_of
 from hordenode.cli.main import main
 from hordenode.config import DataSettings, EngineSettings, ServerSettings, Settings
 from hordenode.node import Node
@@ -84,6 +85,29 @@ def test_an_invitation_for_a_machine_works_once_and_ends(tmp_path: Path, options
 def test_what_is_missing_is_said(tmp_path: Path, arguments: list[str], status: int, words: str) -> None:
     result = invoke("join", *arguments, "--data-dir", str(tmp_path))
     assert result.exit_code == status and words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("192.168.1.5:7001", "http://192.168.1.5:7001"),
+        (" http://box.lan:7001/ ", "http://box.lan:7001"),
+        ("https://horde.test/api/v2/", "https://horde.test"),
+        ("http://horde.test/horde/api/", "http://horde.test/horde"),
+        ("[fd00::2]:7001", "http://[fd00::2]:7001"),
+    ],
+)
+def test_an_address_is_taken_as_people_type_it(typed: str, meant: str) -> None:
+    assert address_of(typed) == meant
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "http://", "ftp://box", "box:99999", "box:word", "http://[::1", "two words", "http:///x", "box:0"]
+)
+def test_what_can_be_no_address_is_refused_at_once(tmp_path: Path, typed: str) -> None:
+    for command in (["join", typed, "--code", WRONG], ["worker", "run", "--horde", typed, "--key", "k" * 22]):
+        refused = invoke(*command, "--data-dir", str(tmp_path))
+        assert refused.exit_code == 2 and "is not the address of a horde" in refused.stderr
 
 
 def joined(tmp_path: Path, work: Callable[[httpx.ASGITransport, Path], object]) -> None:
