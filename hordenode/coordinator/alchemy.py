@@ -102,6 +102,7 @@ def _accept(
     tx: Tx, co: Coordinator, caller: Caller, specs: list[AlchemySpec], source: SourceImage
 ) -> tuple[str, list[WaitingPrompt]]:
     """The one transaction of a request; returns its id and its forms."""
+    co.check_open()  # it may have closed while the picture was fetched
     user = _admit(tx, co, caller, len(specs))
     balance = ledger.balance(tx, user.id)
     alchemy_id = co.ids.uuid()

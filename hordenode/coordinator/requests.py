@@ -173,6 +173,7 @@ def _admit_user(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Pay
 
 def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[WaitingPrompt, _Ask]:
     """The one transaction of a request: checks, counters, spec, queue, activation tax."""
+    co.check_open()  # it may have closed while pictures were fetched
     payer, ask = _admit(tx, co, caller, ask)
     user = payer.user
     balance = ledger.balance(tx, user.id)

@@ -1,15 +1,15 @@
-"""Modes, addresses in timeout, documents, news and ratings: success, every refusal, and what they do (contract 18, 19)."""
+"""Modes and addresses in timeout: success, every refusal, and what they do (contract 18, 19)."""
 
 from __future__ import annotations
 
+import base64
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hordenode.client.guard import Guard, parse_networks
 from hordenode.coordinator import janitor
 from tests.support.aio import run
 from tests.support.contract import checked, refused
@@ -19,12 +19,13 @@ from tests.support.horde import (
     ANONYMOUS,
     IMAGE_POP,
     IMAGE_REQUEST,
+    RED_PNG,
     TEXT_POP,
     TEXT_REQUEST,
-    Horde,
     open_horde,
 )
-from tests.support.invariants import broken_ledger_rules
+from tests.support.staff import Staff, scenario, staff
+from tests.support.web import web_server
 
 MODES, SET_MODES = "GET /status/modes", "PUT /status/modes"
 LIST, ADD, REMOVE = "GET /operations/ipaddr", "POST /operations/ipaddr", "DELETE /operations/ipaddr"
@@ -33,36 +34,6 @@ BLOCK, UNBLOCK = (f"{method} /operations/block_worker_ipaddr/{{worker_id}}" for 
 RATE = "POST /generate/rate/{id}"
 HERE = "127.0.0.1"  # where the calls of a test come from
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
-
-
-class Staff:
-    """An admin who is no moderator, a moderator, and somebody."""
-
-    def __init__(self, horde: Horde, keys: list[str]) -> None:
-        self.horde = horde
-        self.admin, self.moderator, self.somebody = keys
-
-
-@asynccontextmanager
-async def staff(folder: Path, **rules: Any) -> AsyncIterator[Staff]:
-    async with open_horde(folder, **rules) as horde:
-        yield Staff(
-            horde,
-            [
-                await horde.user("admin", admin=True),
-                await horde.user("moderator", moderator=True),
-                await horde.user("somebody"),
-            ],
-        )
-
-
-def scenario(folder: Path, play: Callable[[Staff], Awaitable[None]], **rules: Any) -> None:
-    async def main() -> None:
-        async with staff(folder, **rules) as people:
-            await play(people)
-        assert broken_ledger_rules(folder / "hordenode.db") == {}
-
-    run(main())
 
 
 def test_modes_are_set_and_seen(tmp_path: Path) -> None:
@@ -127,6 +98,30 @@ def test_maintenance_takes_no_requests_and_ends_what_waits_of_pictures(tmp_path:
         assert (await s.horde.ok("GET", f"/generate/text/status/{text['id']}"))["waiting"] == 1
         await checked(s.horde, SET_MODES, 200, {"maintenance_mode": False}, key=s.admin)
         await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
+
+    scenario(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("route", "request_body"), [("POST /generate/async", IMAGE_REQUEST), ("POST /interrogate/async", ALCHEMY_REQUEST)]
+)
+def test_what_was_under_way_when_maintenance_began_is_refused(
+    tmp_path: Path, route: str, request_body: dict[str, Any]
+) -> None:
+    async def play(s: Staff) -> None:
+        async def resolve(host: str, port: int) -> list[str]:
+            """Looking the picture's host up takes so long that the horde closes meanwhile."""
+            await checked(s.horde, SET_MODES, 200, {"maintenance_mode": True}, key=s.admin)
+            return [host]
+
+        async with web_server() as server:
+            server.answers = [(200, {}, base64.b64decode(RED_PNG))]
+            s.horde.co.guard = Guard(parse_networks(["127.0.0.0/8"]), resolve=resolve)
+            body = request_body | {"source_image": f"http://127.0.0.1:{server.port}/a.png"}
+            await refused(s.horde, route, "MaintenanceMode", body, key=ANONYMOUS)
+        performance = await s.horde.ok("GET", "/status/performance")
+        assert (performance["queued_requests"], performance["queued_forms"]) == (0, 0)
+        assert await s.horde.co.blobs.usage() == 0
 
     scenario(tmp_path, play)
 
@@ -314,80 +309,5 @@ def test_bounds_of_address_operations(tmp_path: Path, route: str, body: dict[str
     async def play(s: Staff) -> None:
         made = await checked(s.horde, route, 400, body, key=s.moderator, worker_id=UNKNOWN_ID)
         assert list(made["errors"]) == [field]
-
-    scenario(tmp_path, play)
-
-
-@pytest.mark.parametrize("name", ["terms", "privacy", "sponsors"])
-def test_documents_are_there_as_html_and_markdown(tmp_path: Path, name: str) -> None:
-    async def play(s: Staff) -> None:
-        route = f"GET /documents/{name}"
-        page = (await checked(s.horde, route, 200))["html"]
-        assert page.startswith("<h1>") and "<p>" in page
-        assert (await checked(s.horde, route, 200, query="format=html"))["html"] == page
-        assert (await checked(s.horde, route, 200, query="format=markdown"))["markdown"].startswith("# ")
-        await refused(s.horde, route, "BadRequest", query="format=pdf")
-
-    scenario(tmp_path, play)
-
-
-def test_the_owner_replaces_documents_by_files(tmp_path: Path) -> None:
-    own = tmp_path / "documents"
-
-    async def play(s: Staff) -> None:
-        own.mkdir()
-        (own / "terms.md").write_text("# Rules\n\nBe **nice** & <kind>, see [us](https://example.com/a?b=c).")
-        assert (await checked(s.horde, "GET /documents/terms", 200))["html"] == (
-            "<h1>Rules</h1>\n<p>Be <strong>nice</strong> &amp; &lt;kind&gt;, see "
-            '<a href="https://example.com/a?b=c">us</a>.</p>'
-        )
-        (own / "privacy.html").write_text("<p>We know nothing.</p>")
-        for kind in ("html", "markdown"):
-            made = await checked(s.horde, "GET /documents/privacy", 200, query=f"format={kind}")
-            assert made == {kind: "<p>We know nothing.</p>"}
-        page = await s.horde.http.get("/privacy")
-        assert page.headers["content-type"] == "text/html; charset=utf-8" and "We know nothing." in page.text
-        assert "<h1>Rules</h1>" in (await s.horde.http.get("/terms")).text
-        (own / "sponsors.md").write_bytes(b"\xff\xfe")
-        answer = await s.horde.call("GET", "/documents/sponsors")
-        assert answer.status_code == 500 and "documents/sponsors.md" in answer.json()["message"]
-
-    scenario(tmp_path, play, documents=own)
-
-
-def test_news_come_newest_first_from_the_owners_file(tmp_path: Path) -> None:
-    own = tmp_path / "documents"
-
-    async def play(s: Staff) -> None:
-        assert len(await checked(s.horde, "GET /status/news", 200)) >= 1
-        own.mkdir()
-        (own / "news.toml").write_text(
-            '[[news]]\ndate_published = 2026-01-02\nnewspiece = "older"\n\n'
-            '[[news]]\ndate_published = "2026-03-04"\nnewspiece = "newer"\ntitle = "t"\nimportance = "High"\n'
-            'tags = ["a"]\nmore_info_urls = ["https://example.com"]\n'
-        )
-        newer, older = await checked(s.horde, "GET /status/news", 200)
-        assert (newer["date_published"], newer["newspiece"], newer["tags"]) == ("2026-03-04", "newer", ["a"])
-        assert (older["date_published"], older["title"]) == ("2026-01-02", None)
-        (own / "news.toml").write_text('[[news]]\nnewspiece = "no date"\n')
-        answer = await s.horde.call("GET", "/status/news")
-        assert answer.status_code == 500 and "date_published" in answer.json()["message"]
-
-    scenario(tmp_path, play, documents=own)
-
-
-def test_ratings_are_refused_with_the_reason_that_fits(tmp_path: Path) -> None:
-    async def play(s: Staff) -> None:
-        accepted = await s.horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
-        best = {"best": UNKNOWN_ID, "ratings": [{"id": UNKNOWN_ID, "rating": 7, "artifacts": 0}]}
-        await refused(s.horde, RATE, "RequestNotFound", best, id=UNKNOWN_ID)
-        await refused(s.horde, RATE, "AestheticsNotCompleted", best, id=accepted["id"])
-        job = await s.horde.ok("POST", "/generate/pop", IMAGE_POP, key=s.somebody)
-        await s.horde.ok("POST", "/generate/submit", {"id": job["id"], "generation": "R2", "seed": 1}, key=s.somebody)
-        await refused(s.horde, RATE, "AestheticsNotPublic", best, id=accepted["id"])
-        text = await s.horde.ok("POST", "/generate/text/async", TEXT_REQUEST, key=ANONYMOUS)
-        await refused(s.horde, RATE, "RequestNotFound", best, id=text["id"])
-        made = await checked(s.horde, RATE, 400, {"best": "x", "ratings": [{"rating": 11}]}, id=accepted["id"])
-        assert set(made["errors"]) == {"best", "ratings.0.id", "ratings.0.rating"}
 
     scenario(tmp_path, play)
