@@ -146,6 +146,9 @@ class EngineSettings:
         "Where to generate, in order of preference; also tensorrt, migraphx, rocm, directml, coreml, openvino.",
     )
     memory_mb: int = option(0, "Memory for loaded models in MB; 0 means no limit.")
+    spin_us: int = option(
+        50, "Microseconds for which threads wait awake between two parts of a text's step; 0 lets them sleep at once."
+    )
 
 
 @dataclass(frozen=True, slots=True)

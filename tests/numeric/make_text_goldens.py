@@ -154,9 +154,9 @@ def check():
         ids = made.encode(prompt).ids
         tokens, rows = write(model, ids)
         runner = TextRunner(graph, read_genai_config(FOLDER), 1, CONTEXT)
-        logits = [runner.prefill(0, ids, 0)[0]]
+        logits = [runner.prefill(0, ids, 0)[0].copy()]
         for at, token in enumerate(tokens[:-1]):
-            logits.append(runner.decode([token], [len(ids) + at])[0])
+            logits.append(runner.decode([token], [len(ids) + at])[0].copy())
         far = float(np.abs(np.array(logits) - rows).max())
         same = [likeliest(row) for row in logits] == tokens
         print(f"{len(ids):4d} tokens: logits within {far:.1e}, greedy tokens {'the same' if same else 'DIFFERENT'}")

@@ -7,11 +7,11 @@ nothing but graph outputs makes inner values visible, without changing or parsin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from hordenode.engine.files import RESTORE
 from hordenode.engine.jobs import ModelFileError
+from hordenode.engine.protobuf import bodies, message, varint
 
 # Field numbers of onnx.proto.
 GRAPH, NODE, OUTPUT = 7, 1, 12
@@ -27,7 +27,7 @@ def hidden_layers(file: Path, model: bytes) -> list[str]:
     attention and one before each MLP, and the last one before the final normalisation.
     """
     try:
-        nodes = [_node(body) for graph in _fields(model, GRAPH) for body in _fields(graph, NODE)]
+        nodes = [_node(body) for graph in bodies(model, GRAPH) for body in bodies(graph, NODE)]
     except (IndexError, ValueError) as error:
         raise ModelFileError(file, "is damaged", RESTORE) from error
     sums = {out for op, _, outputs in nodes if op == b"Add" for out in outputs}
@@ -44,52 +44,5 @@ def with_outputs(model: bytes, names: list[str], dtype: str) -> bytes:
 
 def _node(body: memoryview) -> tuple[bytes, list[bytes], list[bytes]]:
     """(operator, inputs, outputs)."""
-    op = b"".join(bytes(each) for each in _fields(body, NODE_OP))
-    return op, [bytes(e) for e in _fields(body, NODE_INPUT)], [bytes(e) for e in _fields(body, NODE_OUTPUT)]
-
-
-def _fields(message: bytes | memoryview, wanted: int) -> Iterator[memoryview]:
-    """The bodies of all fields of this number that have a length."""
-    view, at = memoryview(message), 0
-    while at < len(view):
-        key, at = _read_varint(view, at)
-        kind = key & 7
-        if kind == 0:
-            _, at = _read_varint(view, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            size, at = _read_varint(view, at)
-            if at + size > len(view):
-                raise ValueError("a field reaches beyond its message")
-            if key >> 3 == wanted:
-                yield view[at : at + size]
-            at += size
-        else:
-            raise ValueError(f"wire type {kind}")
-
-
-def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = view[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-        if shift > 63:
-            raise ValueError("a number is too long")
-
-
-def varint(value: int) -> bytes:
-    """A number as protobuf writes it."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def message(field: int, body: bytes) -> bytes:
-    """A member of a protobuf message that has a length: a text, bytes or a message inside."""
-    return varint(field << 3 | 2) + varint(len(body)) + body
+    op = b"".join(bytes(each) for each in bodies(body, NODE_OP))
+    return op, [bytes(e) for e in bodies(body, NODE_INPUT)], [bytes(e) for e in bodies(body, NODE_OUTPUT)]

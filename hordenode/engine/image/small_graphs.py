@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hordenode.engine.image.graph import ELEMENTS, message, varint
+from hordenode.engine.image.graph import ELEMENTS
+from hordenode.engine.protobuf import message, varint
 
 IR_VERSION, OPSET = 8, 17
 NODE, NAME, INPUT, OUTPUT = 1, 2, 11, 12  # of GraphProto

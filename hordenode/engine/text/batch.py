@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import EngineError, Progress
 from hordenode.engine.text.logprobs import likelihood
-from hordenode.engine.text.runner import Logits, Runner
-from hordenode.engine.text.sampling import Draft, pick
+from hordenode.engine.text.runner import Runner
+from hordenode.engine.text.sampling import Draft, Row, pick
 from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
 from hordenode.engine.text.sequence import Sequence
+
+Rows = list[tuple[Row, float]]  # logits, each with its highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,14 @@ class TextBatch:
         self.runner.move(plan.moves)
         outcomes: list[Outcome] = []
         ready: list[_Writing] = []
-        rows: list[Logits] = []
+        rows: Rows = []
         for part in (self._decode, self._prefill):
             part(plan, ready, rows, outcomes)
         if ready:
-            outcomes += self._write(ready, np.concatenate(rows))
+            outcomes += self._write(ready, rows)
         return outcomes
 
-    def _decode(self, plan: Plan, ready: list[_Writing], rows: list[Logits], outcomes: list[Outcome]) -> None:
+    def _decode(self, plan: Plan, ready: list[_Writing], rows: Rows, outcomes: list[Outcome]) -> None:
         if not plan.decode:
             return
         texts = [self._texts[entry.id] for entry in plan.decode]
@@ -75,9 +76,9 @@ class TextBatch:
             return
         self.scheduler.decoded(plan)
         ready += texts
-        rows.append(logits)
+        rows.extend(zip(logits, logits.max(axis=1).tolist(), strict=True))
 
-    def _prefill(self, plan: Plan, ready: list[_Writing], rows: list[Logits], outcomes: list[Outcome]) -> None:
+    def _prefill(self, plan: Plan, ready: list[_Writing], rows: Rows, outcomes: list[Outcome]) -> None:
         entry = plan.prefill
         if entry is None:
             return
@@ -92,27 +93,24 @@ class TextBatch:
         outcomes.append(Progress(entry.id, text.sequence.written, text.sequence.limit))
         if self.scheduler.prefilled(plan):
             ready.append(text)
-            rows.append(logits)
+            rows.extend(zip(logits, logits.max(axis=1).tolist(), strict=True))
 
-    def _write(self, ready: list[_Writing], logits: Logits) -> list[Outcome]:
+    def _write(self, ready: list[_Writing], rows: Rows) -> list[Outcome]:
         """One more token for each."""
         outcomes: list[Outcome] = []
-        fit: list[int] = []
-        for row, top in enumerate(logits.max(axis=1)):
+        fit: list[tuple[_Writing, Row]] = []
+        for text, (row, top) in zip(ready, rows, strict=True):
             try:
-                _prepare(ready[row].draft, top)
-                fit.append(row)
+                _prepare(text.draft, top)
+                fit.append((text, row))
             except EngineError as error:
-                outcomes.append(self._fail(ready[row], error))
-        if not fit:
-            return outcomes
-        rows = logits if len(fit) == len(ready) else logits[fit]
-        texts = [ready[row] for row in fit]
-        for text, row, token in zip(texts, rows, pick(rows, [text.draft for text in texts]), strict=True):
+                outcomes.append(self._fail(text, error))
+        tokens = pick([row for _, row in fit], [text.draft for text, _ in fit])
+        for (text, row), token in zip(fit, tokens, strict=True):
             outcomes += self._append(text, token, row)
         return outcomes
 
-    def _append(self, text: _Writing, token: int, row: Logits) -> list[Outcome]:
+    def _append(self, text: _Writing, token: int, row: Row) -> list[Outcome]:
         sequence, job, guide = text.sequence, text.sequence.job, text.draft.guide
         last = token not in sequence.ends and guide is not None and guide.take(token)
         likely = None
@@ -135,9 +133,9 @@ class TextBatch:
         return Failure(text.sequence.job.id, error)
 
 
-def _prepare(draft: Draft, top: np.float32) -> None:
+def _prepare(draft: Draft, top: float) -> None:
     """Whatever must be known before a token is chosen; `top`: the highest logit. Raises EngineError."""
-    if not np.isfinite(top):
+    if not math.isfinite(top):
         raise EngineError("The model computed something that is not a number; its files may be damaged.")
     if draft.guide is not None:
         draft.guide.look()

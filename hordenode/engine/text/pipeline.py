@@ -15,6 +15,7 @@ from hordenode.engine.text import logprobs
 from hordenode.engine.text.batch import TextBatch
 from hordenode.engine.text.concat import ConcatRunner
 from hordenode.engine.text.guide import Guides
+from hordenode.engine.text.last_token import last_only
 from hordenode.engine.text.layout import read_config
 from hordenode.engine.text.runner import Runner, TextRunner
 from hordenode.engine.text.sampling import Draft, check
@@ -35,7 +36,9 @@ class TextPipeline:
         self._context = min(model.context, self._config.model.context_length)
         self._tokenizer: Tokenizer = open_tokenizer(model.path)
         self._guides = Guides(self._tokenizer, self._config.ends)
-        session = runtime.open(model.path / self._config.model.decoder.filename)
+        decoder = self._config.model.decoder
+        file = model.path / decoder.filename
+        session = runtime.open(file, last_only(file, decoder.outputs.logits), awake=True)
         kind = TextRunner if self._config.search.past_present_share_buffer else ConcatRunner
         runner: Runner = kind(session, self._config, slots, self._context)
         self.batch = TextBatch(runner, Scheduler(slots))

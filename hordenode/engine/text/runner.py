@@ -28,7 +28,10 @@ class Runner(Protocol):
         ...
 
     def prefill(self, slot: int, tokens: Sequence[int], before: int) -> Logits:
-        """Append tokens to a slot that holds `before`; the logits [1, vocabulary] of what comes next."""
+        """Append tokens to a slot that holds `before`; the logits [1, vocabulary] of what comes next.
+
+        They, and those of `decode`, are valid until the next run of the same kind.
+        """
         ...
 
     def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:

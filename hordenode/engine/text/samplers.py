@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Logits = NDArray[np.float64]
 Probabilities = NDArray[np.float64]
 Column = NDArray[np.float64]
+Columns = NDArray[np.int64]
 
 COLDEST = 1e-6  # a range as wide as the temperature would divide by 0
 WIDE = 4096  # from here on it pays to look for candidates first
@@ -34,21 +35,36 @@ def weigh(logits: Logits) -> Probabilities:
     return np.exp(weights, out=weights)
 
 
-def candidates(row: Logits, count: int) -> NDArray[np.int64]:
-    """Columns of one row [width] among which its `count` highest are, with all that are equal to the last of them."""
-    bound = max(_bound(row, count), -np.finfo(np.float64).max)
-    return np.asarray(np.flatnonzero(row >= bound), np.int64)
+def candidates(row: NDArray[np.floating], count: int) -> Columns:
+    """Columns of one row [width] among which its `count` highest are, with all that are equal to the last of them.
+
+    Of a narrow row these and no others.
+    """
+    least = -float(np.finfo(row.dtype).max)
+    if not _is_grouped(len(row), count):
+        return (row >= max(_bound(row, count), least)).nonzero()[0]
+    whole = len(row) // GROUPS * GROUPS
+    groups = row[:whole].reshape(-1, GROUPS)
+    best = groups.max(axis=0)
+    bound = max(_lowest(best, count), least)
+    good = (best >= bound).nonzero()[0]
+    lines, places = (groups[:, good] >= bound).nonzero()
+    found = lines * GROUPS + good[places]
+    return found if whole == len(row) else np.append(found, whole + (row[whole:] >= bound).nonzero()[0])
 
 
-def compact(row: Logits, columns: NDArray[np.int64]) -> tuple[Logits, NDArray[np.int64]] | None:
-    """Some columns of one row [width], and which tokens they are, both [1, width]; None where it is not worth while.
+def compact(row: Logits, columns: Columns) -> tuple[Logits, Columns] | None:
+    """Some columns of one row [width], and which they are, both [1, width]; None where it is not worth while."""
+    return padded(row, columns) if _room(len(columns)) * 4 <= len(row) else None
+
+
+def padded(row: Logits, columns: Columns) -> tuple[Logits, Columns]:
+    """Some columns of one row, and which they are, both [1, width].
 
     The width is a power of two that the row alone decides. Two columns at least are out at the end, as
     keep_tail_free sees where the likely ones end.
     """
-    width = max(NARROWEST, 1 << (len(columns) + 1).bit_length())
-    if width * 4 > len(row):
-        return None
+    width = _room(len(columns))
     values = np.full((1, width), -np.inf)
     tokens = np.zeros((1, width), np.int64)
     tokens[0, : len(columns)] = columns
@@ -137,21 +153,24 @@ def temper(logits: Logits, temperature: Column, spread: Column, exponent: Column
 
 def draw(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int64]:
     """For each row the token at its point, 0 <= point < 1, when all are laid side by side."""
-    find = _find if weights.shape[1] < WIDE else _find_wide
-    return np.array([find(row, at) for row, at in zip(weights, points, strict=True)], np.int64)
+    if weights.shape[1] < WIDE:
+        return _find(weights, points)
+    return np.array([_find_wide(row, at) for row, at in zip(weights, points, strict=True)], np.int64)
 
 
-def _find(row: NDArray[np.float64], point: float) -> int:
-    edges = np.cumsum(row)
-    found = int(np.searchsorted(edges, point * edges[-1], side="right"))
-    return found if found < len(row) else int(np.flatnonzero(row)[-1])  # the product may be rounded up to the end
+def _find(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int64]:
+    edges = np.cumsum(weights, axis=1)
+    found: NDArray[np.int64] = (edges <= points[:, None] * edges[:, -1:]).sum(axis=1)
+    for row in (found == weights.shape[1]).nonzero()[0]:  # the product may be rounded up to the end
+        found[row] = np.flatnonzero(weights[row])[-1]
+    return found
 
 
 def _find_wide(row: NDArray[np.float64], point: float) -> int:
     """Find first the stretch, then the token in it."""
     starts = np.arange(0, len(row), GROUPS)
     stretches = np.add.reduceat(row, starts)
-    at = _find(stretches, point)
+    at = int(_find(stretches[None], np.array([point]))[0])
     edges = np.cumsum(stretches)
     within = point * edges[-1] - (edges[at] - stretches[at])
     stretch = row[starts[at] : starts[at] + GROUPS]
@@ -159,15 +178,27 @@ def _find_wide(row: NDArray[np.float64], point: float) -> int:
     return int(starts[at]) + (found if found < len(stretch) else int(np.flatnonzero(stretch)[-1]))
 
 
-def _bound(row: Logits, count: int) -> float:
+def _room(columns: int) -> int:
+    return max(NARROWEST, 1 << (columns + 1).bit_length())
+
+
+def _bound(row: NDArray[np.floating], count: int) -> float:
     """A value that at least `count` columns of a row [width] reach."""
     size = len(row)
     if count >= size:
         return -np.inf
-    if size < WIDE or count * 2 > GROUPS:
-        return float(np.partition(row, size - count)[size - count])
-    best = row[: size // GROUPS * GROUPS].reshape(-1, GROUPS).max(axis=0)
-    return float(np.partition(best, GROUPS - count)[GROUPS - count])
+    if not _is_grouped(size, count):
+        return _lowest(row, count)
+    return _lowest(row[: size // GROUPS * GROUPS].reshape(-1, GROUPS).max(axis=0), count)
+
+
+def _is_grouped(size: int, count: int) -> bool:
+    return size >= WIDE and count * 2 <= GROUPS
+
+
+def _lowest(row: NDArray[np.floating], count: int) -> float:
+    """The lowest of the `count` highest values."""
+    return float(np.partition(row, len(row) - count)[len(row) - count])
 
 
 def _surprise(logits: Logits) -> tuple[Probabilities, NDArray[np.float64]]:
@@ -198,7 +229,12 @@ def _keep(logits: Logits, kept: NDArray[np.bool_]) -> Logits:
 def _keep_first(logits: Logits, chances: Probabilities, rank: NDArray[np.float64], share: Column) -> Logits:
     """The fewest tokens of the highest rank that have `share` together."""
     if logits.shape[1] < WIDE:
-        return _keep_best(logits, rank, _enough(chances, rank, share))
+        order, before = _ranked(chances, rank)
+        first = before < share
+        first[:, 0] = True
+        kept = np.empty(logits.shape, np.bool_)
+        np.put_along_axis(kept, order, first, axis=1)
+        return _keep(logits, kept)
     counts = [_enough_of_many(chances[row], rank[row], share[row]) for row in range(len(logits))]
     return _keep_best(logits, rank, np.concatenate(counts))
 
@@ -217,11 +253,16 @@ def _keep_best(logits: Logits, rank: NDArray[np.float64], count: NDArray[np.int6
 
 def _enough(chances: Probabilities, rank: NDArray[np.float64], share: Column) -> NDArray[np.int64]:
     """How many of the highest rank have `share` together, one at least."""
-    order = np.argsort(-rank, axis=1)
-    ranked = np.take_along_axis(chances, order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
+    _, before = _ranked(chances, rank)
     counts: NDArray[np.int64] = np.maximum((before < share).sum(axis=1, keepdims=True), 1)
     return counts
+
+
+def _ranked(chances: Probabilities, rank: NDArray[np.float64]) -> tuple[Columns, Probabilities]:
+    """Columns from the highest rank down, of equals the left one first, and the chances of all before each."""
+    order = np.argsort(-rank, axis=1, kind="stable")
+    ranked = np.take_along_axis(chances, order, axis=1)
+    return order, np.cumsum(ranked, axis=1) - ranked
 
 
 def _enough_of_many(chances: Probabilities, rank: NDArray[np.float64], share: Column) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ NOT_NEGATIVE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Filter:
     """A function of logits and columns of `settings`, applied to the rows whose job is not at rest by `on`."""
 
@@ -33,6 +33,7 @@ class Filter:
     on: Callable[[TextJob], bool]
 
 
+Row = NDArray[np.float32]
 Step = Filter | None  # None: the penalties
 
 
@@ -41,7 +42,8 @@ class Draft:
     """What sampling knows of a text: its settings, its tokens of which the first `prompt` were given, its randomness.
 
     `banned`: tokens that may not come; `breakers`: where a repetition ends; `guide`: what form the text must have;
-    `steps`: what is on, in its order; `surprise`: the most that mirostat lets through now, in bits.
+    `steps`: what is on, in its order; `short`: whether they begin with what needs few tokens alone; `sure`: whether the
+    likeliest token is taken as it is; `surprise`: the most that mirostat lets through now, in bits.
     """
 
     job: TextJob
@@ -53,10 +55,15 @@ class Draft:
     guide: Guide | None = None
     steps: tuple[Step, ...] = field(init=False)
     history: History = field(init=False)
+    short: bool = field(init=False)
+    sure: bool = field(init=False)
     surprise: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.steps = _steps(self.job)
+        free = not self.job.logit_bias and self.guide is None
+        self.short = free and _is_short(self.steps, self.job)
+        self.sure = free and not self.banned and not self.steps and self.job.temperature == 0
         self.history = History(self.tokens)
         self.surprise = 2 * self.job.mirostat_tau
 
@@ -103,8 +110,11 @@ def check(job: TextJob) -> None:
         raise UnsupportedJob(f"rep_pen is {job.rep_pen}; it must be above 0.")
 
 
-def pick(logits: NDArray[np.float32], drafts: Sequence[Draft]) -> list[int]:
-    """The next token for each row of logits [rows, vocabulary]; what is off costs nothing."""
+def pick(logits: Sequence[Row] | NDArray[np.float32], drafts: Sequence[Draft]) -> list[int]:
+    """The next token for each row of logits [vocabulary]; what is off costs nothing.
+
+    A row may be changed meanwhile; in the end it is what it was.
+    """
     chosen = [0] * len(drafts)
     for rows in _alike(_begin(number, logits[number], draft) for number, draft in enumerate(drafts)):
         for row, token in zip(rows, _finish(rows), strict=True):
@@ -132,8 +142,18 @@ def _full(order: tuple[int, ...]) -> tuple[int, ...]:
     return known + tuple(number for number in ORDER if number not in known)
 
 
-def _begin(number: int, logits: NDArray[np.float32], draft: Draft) -> _Row:
+def _is_short(steps: tuple[Step, ...], job: TextJob) -> bool:
+    """Whether top_k comes first, or after penalties that reach only what was seen."""
+    narrow = steps[:1] == (TOP_K,) or steps[:2] == (None, TOP_K)
+    return narrow and job.dry_multiplier == 0 and 2 * job.top_k <= samplers.GROUPS
+
+
+def _begin(number: int, logits: Row, draft: Draft) -> _Row:
     """Work on all tokens until few are left: penalties need them all, and filters find the few."""
+    if draft.sure:
+        return _Row(number, draft, np.array([[0.0]]), (), np.array([[logits.argmax()]]))
+    if draft.short and len(logits) >= samplers.WIDE:
+        return _few(number, logits, draft)
     row = _Row(number, draft, logits.astype(np.float64)[None], draft.steps)
     _bias(row.logits[0], draft)
     while row.steps and row.tokens is None:
@@ -144,6 +164,27 @@ def _begin(number: int, logits: NDArray[np.float32], draft: Draft) -> _Row:
         if narrows:
             _shorten(row, np.flatnonzero(row.logits[0] > -np.inf))
     return row
+
+
+def _few(number: int, logits: Row, draft: Draft) -> _Row:
+    """What top_k leaves. Penalties reach what was seen: all others can be ranked as they are, and that apart."""
+    count, banned = draft.job.top_k, np.array(draft.banned, np.int64)
+    penalised = draft.steps[0] is None
+    seen, places = draft.history.distinct() if penalised else (banned[:0], banned[:0])
+    apart = np.concatenate((seen, banned)) if draft.banned else seen
+    held = logits[apart]
+    logits[apart] = -np.inf
+    columns = np.concatenate((seen, samplers.candidates(logits, count)))
+    logits[apart] = held
+    values = logits[columns].astype(np.float64)
+    if penalised:
+        _penalise(values, places, draft)
+    if draft.banned:
+        values[np.isin(columns, banned)] = -np.inf
+    best = samplers.candidates(values, count)
+    values, found = samplers.padded(values, best[columns[best].argsort()])
+    done = penalised + (len(columns) < samplers.WIDE)
+    return _Row(number, draft, values, draft.steps[done:], columns[found])
 
 
 def _shorten(row: _Row, columns: NDArray[np.int64]) -> bool:
@@ -181,7 +222,7 @@ def _finish(rows: list[_Row]) -> list[int]:
 def _apply(logits: Logits, drafts: list[Draft], step: Step) -> Logits:
     if step is None:
         for row, draft in zip(logits, drafts, strict=True):
-            _penalise(row, draft)
+            _penalise(row, draft.history.ids(), draft)
         return logits
     jobs = [draft.job for draft in drafts]
     return step.apply(logits, *(_column(jobs, name) for name in step.settings))
@@ -226,8 +267,9 @@ def _is_penalised(job: TextJob) -> bool:
     return job.rep_pen != 1.0 or job.dry_multiplier > 0 or bool(job.presence_penalty or job.frequency_penalty)
 
 
-def _penalise(row: NDArray[np.float64], draft: Draft) -> None:
-    job, seen = draft.job, draft.history.ids()
+def _penalise(row: NDArray[np.float64], seen: NDArray[np.int64], draft: Draft) -> None:
+    """`seen`: where in the row the text's tokens are."""
+    job = draft.job
     if job.rep_pen != 1.0:
         penalties.repetition(row, seen, job)
     if job.presence_penalty or job.frequency_penalty:

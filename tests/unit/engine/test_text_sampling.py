@@ -238,6 +238,37 @@ def test_drawn_as_often_as_likely() -> None:
     np.testing.assert_allclose(shares, [0.5, 0.3, 0.2], atol=0.03)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"top_k": 40},
+        {"top_k": 40, "top_p": 0.9, "rep_pen": 1.1},
+        {"top_k": 3, "rep_pen": 1.5, "rep_pen_range": 4, "rep_pen_slope": 2.0, "min_p": 0.1},
+        {"top_k": 100, "presence_penalty": 1.5, "frequency_penalty": -2.0, "typical": 0.8},
+    ],
+)
+@pytest.mark.parametrize("size", [5000, 6 * 1024])
+def test_a_few_candidates_are_as_good_as_all(settings: dict[str, Any], size: int) -> None:
+    """Of a wide row, some of it equal, where what was seen and what is banned is among the likeliest."""
+    random = np.random.default_rng(size)
+    for seed in range(40):
+        row = random.normal(0, 2, size).astype(np.float32).round(1)
+        likely = np.argsort(-row)[:60].tolist()
+        tokens = [*likely[seed % 7 :: 5], 1, 1, *likely[:3], size - 1]
+        drafts = [
+            Draft(replace(JOB, temperature=0.8, seed=seed, **settings), tokens, 4, seeded(seed), tuple(likely[1:3]))
+            for _ in range(2)
+        ]
+        assert drafts[1].short
+        drafts[1].short = False
+        for _ in range(5):
+            before = row.copy()
+            few, all_of_them = (pick([row], [one])[0] for one in drafts)
+            assert few == all_of_them and few not in likely[1:3]
+            assert (row == before).all()
+            tokens.append(few)
+
+
 def test_bias_and_ban() -> None:
     row = np.array([[1.0, 2.0, 3.0]], np.float32)
     settings: dict[str, Any] = {"temperature": 0.0}
