@@ -48,7 +48,7 @@ def candidates(row: NDArray[np.floating], count: int) -> Columns:
     best = groups.max(axis=0)
     bound = max(_lowest(best, count), least)
     good = (best >= bound).nonzero()[0]
-    lines, places = (groups[:, good] >= bound).nonzero()
+    lines, places = np.divmod((groups.take(good, axis=1) >= bound).ravel().nonzero()[0], len(good))
     found = lines * GROUPS + good[places]
     return found if whole == len(row) else np.append(found, whole + (row[whole:] >= bound).nonzero()[0])
 
