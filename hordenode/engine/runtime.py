@@ -113,7 +113,7 @@ class Runtime:
                 log.info("generating on %s with %d threads%s", report.provider, report.threads, refused)
             return self._chosen
 
-    def _options(self, ort: Any, spin_us: int) -> Any:
+    def _options(self, ort: Any, spin_us: int = 0) -> Any:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
