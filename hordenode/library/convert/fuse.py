@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +18,17 @@ from hordenode.config import EngineSettings
 from hordenode.engine.runtime import Array, Runtime, Session
 from hordenode.library.contained import Limits, contained, limit_memory
 from hordenode.library.convert.attention import fuse_attention
+from hordenode.library.convert.graph_names import module_weights
+from hordenode.library.convert.runtime_fusions import fuse_for_cards
 from hordenode.library.convert.upsampling import fuse_upsampling
 from hordenode.library.errors import LibraryError
 
-NEW, WEIGHTS = "model.onnx.new", "model.onnx.phases"
+NEW, WEIGHTS, FUSED_WEIGHTS = "model.onnx.new", "model.onnx.phases", "model.onnx.fused"
 # Where the fused attention has a kernel; the filters were only measured to be faster on the CPU.
 ATTENTION_ON, UPSAMPLING_ON = ("cpu", "cuda", "rocm", "directml"), ("cpu",)
+CARDS = ("cuda",)  # for which the runtime's own optimizer is tried
+GAIN = 0.02  # part of its time that a graph must save to be worth what changes
+RUNS = 5
 TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(np.float16): 2e-2}
 STEP = 500
 TOKENS, SIDE = 77, 16
@@ -38,17 +47,61 @@ def fuse(file: Path, provider: str, settings: EngineSettings, limits: Limits, sa
         weights = fuse_upsampling(model, file.parent) if provider in UPSAMPLING_ON else {}
     except Exception as error:  # protobuf's errors have no base class that onnx promises
         raise LibraryError(f"{file}: is damaged or no ONNX file ({error}). Fetch it again.") from error
-    if not attentions and not weights:
-        return ""
-    new = file.with_name(NEW)
-    _write(model, weights, new)
-    say(f"comparing {file.parent.name} with its faster form")
-    if not _agree(file, new, settings, limits):
-        new.unlink()
-        (file.parent / WEIGHTS).unlink(missing_ok=True)
-        return ""
+    said = []
+    if attentions or weights:
+        new = file.with_name(NEW)
+        _write(model, weights, new)
+        say(f"comparing {file.parent.name} with its faster form")
+        if _compared(file, new, settings, limits).agree:
+            new.replace(file)
+            said.append(f"{attentions} attentions and {len(weights) // 4} upsamplings in a faster form")
+        else:
+            new.unlink()
+            (file.parent / WEIGHTS).unlink(missing_ok=True)
+    if provider in CARDS and importlib.util.find_spec("sympy") is not None:
+        say(f"trying the runtime's operators for graphics cards on {file.parent.name}")
+        fused = fuse_with_runtime(file, settings, limits)
+        said += [f"{fused} operators of the runtime for graphics cards"] if fused else []
+    return f"{file.parent.name}: {', '.join(said)}" if said else ""
+
+
+def fuse_with_runtime(
+    file: Path, settings: EngineSettings, limits: Limits, *, card: bool = True, gain: float = GAIN
+) -> int:
+    """Let the runtime's optimizer rewrite a graph; returns how many operators it fused.
+
+    The graph stays as it is, and this is 0, unless the new one answers the same, keeps the names of its weights and is
+    faster by this part.
+    """
+    new, data = file.with_name(NEW), file.with_name(FUSED_WEIGHTS)
+    data.unlink(missing_ok=True)
+    try:
+        count = contained(file.parent, limits, fuse_for_cards, file, new, FUSED_WEIGHTS, card)
+        compared = _compared(file, new, settings, limits, RUNS) if count else DIFFERENT
+    except LibraryError:  # what the optimizer cannot read stays as it is
+        count, compared = 0, DIFFERENT
+    if not compared.agree or compared.time > 1 - gain or _weights(file) != _weights(new):
+        new.unlink(missing_ok=True)
+        data.unlink(missing_ok=True)
+        return 0
+    _replace(file, new)
+    return count
+
+
+def _replace(file: Path, new: Path) -> None:
+    """All weights are in a file of their own now: those that the old graph read go."""
+    old = onnx.load(str(file), load_external_data=False)
+    locations = {entry.value for tensor in old.graph.initializer for entry in tensor.external_data}
     new.replace(file)
-    return f"{file.parent.name}: {attentions} attentions and {len(weights) // 4} upsamplings in a faster form"
+    kept = onnx.load(str(file), load_external_data=False)
+    used = {entry.value for tensor in kept.graph.initializer for entry in tensor.external_data}
+    for name in locations - used:
+        (file.parent / name).unlink(missing_ok=True)
+
+
+def _weights(file: Path) -> set[str]:
+    """The modules whose weights a graph still shows."""
+    return {found.module for found in module_weights(onnx.load(str(file), load_external_data=False).graph)}
 
 
 def _write(model: onnx.ModelProto, weights: Mapping[str, Weight], file: Path) -> None:
@@ -67,26 +120,48 @@ def _write(model: onnx.ModelProto, weights: Mapping[str, Weight], file: Path) ->
     onnx.save(model, str(file))
 
 
-def _agree(old: Path, new: Path, settings: EngineSettings, limits: Limits) -> bool:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Of a new graph: whether it answers as the old one did, and its time as a part of the old one's."""
+
+    agree: bool
+    time: float
+
+
+DIFFERENT = Compared(False, math.inf)
+
+
+def _compared(old: Path, new: Path, settings: EngineSettings, limits: Limits, runs: int = 1) -> Compared:
+    """`runs`: of which the fastest counts."""
     try:
-        return contained(old.parent, limits, _compare, old, new, settings, limits)
+        return contained(old.parent, limits, _compare, old, new, settings, limits, runs)
     except LibraryError:  # if it is the old one that cannot run, the trial will say so
-        return False
+        return DIFFERENT
 
 
-def _compare(old: Path, new: Path, settings: EngineSettings, limits: Limits) -> bool:
-    """Whether two graphs answer alike to the same noise."""
+def _compare(old: Path, new: Path, settings: EngineSettings, limits: Limits, runs: int) -> Compared:
+    """Both graphs on the same noise."""
     runtime = Runtime(settings)
     if runtime.report().provider == "cpu":
         limit_memory(limits)
     answers: list[Array] = []
+    seconds: list[float] = []
     for file in (old, new):
         session = runtime.open(file)
-        answers.append(session.run(_noise(session)))
+        noise = _noise(session)
+        timed = [_timed(session, noise) for _ in range(runs)]
+        answers.append(timed[0][0])
+        seconds.append(min(spent for _, spent in timed))
         del session  # both together need not fit
     expected, made = (each.astype(np.float64) for each in answers)
     error = float(np.abs(made - expected).max() / max(float(np.abs(expected).max()), 1e-9))
-    return error <= TOLERANCE[answers[0].dtype]
+    return Compared(error <= TOLERANCE[answers[0].dtype], seconds[1] / seconds[0])
+
+
+def _timed(session: Session, feeds: Mapping[str, Array]) -> tuple[Array, float]:
+    started = time.perf_counter()
+    made = session.run(feeds)
+    return made, time.perf_counter() - started
 
 
 def _noise(session: Session) -> dict[str, Array]:
