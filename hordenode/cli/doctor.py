@@ -9,12 +9,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hordenode.cli.common import FAILED, config_option, data_dir_option, explained, settings_for
 from hordenode.config import Settings
 from hordenode.version import __version__
+
+if TYPE_CHECKING:
+    from hordenode.engine.jobs import ProviderReport
 
 GIB = 2**30
 LOW_DISK_GIB = 1.0
@@ -65,7 +69,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:
-    from hordenode.catalog import load_catalog
+    from hordenode.catalog import KINDS, load_catalog
     from hordenode.engine.backends import load_backend
 
     if not settings.engine.enabled:
@@ -75,13 +79,22 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     backend = load_backend(settings.engine.backend, catalog, settings.engine)
     report = backend.provider()
     yield Finding("ok", "engine", f"{settings.engine.backend} on {report.provider}, {report.threads} threads")
-    for provider, reason in report.refused:
+    for provider, reason in _refused(settings, report):
         yield Finding("note", f"not on {provider}", reason)
-    for kind, entries in (("image", catalog.image), ("text", catalog.text)):
-        for name, model in entries.items():
+    for kind in KINDS:
+        for name, model in catalog.of(kind).items():
             there = model.path.is_dir()
             text = f"{name}: {model.path}" + ("" if there else " is missing: install the model or remove its entry")
             yield Finding("ok" if there else "problem", f"{kind} model", text)
+
+
+def _refused(settings: Settings, report: ProviderReport) -> tuple[tuple[str, str], ...]:
+    """Of our own engine every provider that is not in use; another one says what it likes."""
+    if settings.engine.backend != "onnx":
+        return report.refused
+    from hordenode.engine.runtime import Runtime
+
+    return Runtime(settings.engine).survey()
 
 
 def _memory() -> Finding:

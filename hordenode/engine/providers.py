@@ -71,6 +71,20 @@ def choose(ort: Any, wanted: tuple[str, ...], threads: int) -> tuple[Choice, Pro
     raise EngineError(f"engine.providers: none of them works here ({reasons}). Add 'cpu'.")
 
 
+def survey(ort: Any, wanted: tuple[str, ...], report: ProviderReport) -> tuple[tuple[str, str], ...]:
+    """Every known provider that is not in use, with the reason."""
+    known, found = dict(report.refused), []
+    for name in PROVIDERS:
+        if name == report.provider:
+            continue
+        reason = known.get(name) or _trouble(ort, name)
+        if reason is None:
+            where = f"comes after {report.provider}" if name in wanted else "is not"
+            reason = f"it works here, but {where} in engine.providers"
+        found.append((name, reason))
+    return tuple(found)
+
+
 def core_count() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hordenode.config import EngineSettings
 from hordenode.engine.files import RESTORE
 from hordenode.engine.jobs import EngineError, ModelFileError, ProviderReport
-from hordenode.engine.providers import FATAL, PROVIDERS, Choice, choose, core_count
+from hordenode.engine.providers import FATAL, PROVIDERS, Choice, choose, core_count, survey
 
 log = logging.getLogger("hordenode.engine")
 
@@ -59,6 +59,10 @@ class Runtime:
     def report(self) -> ProviderReport:
         """Where sessions run. Raises EngineError when no wanted provider works."""
         return self._choice()[1]
+
+    def survey(self) -> tuple[tuple[str, str], ...]:
+        """Every known provider that is not in use, with the reason. Raises EngineError."""
+        return survey(_onnxruntime(), self._wanted, self.report())
 
     @property
     def frugal(self) -> bool:
