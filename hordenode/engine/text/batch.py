@@ -37,6 +37,11 @@ class TextBatch:
     def busy(self) -> bool:
         return self.scheduler.busy
 
+    @property
+    def priority(self) -> int:
+        """The most urgent text's, while there is something to do."""
+        return self.scheduler.priority
+
     def add(self, sequence: Sequence, draft: Draft) -> None:
         """Begin with a text as soon as there is room."""
         job = sequence.job

@@ -36,7 +36,7 @@ class TextBatches:
             self._release(name)
 
     def step(self) -> list[Outcome]:
-        """One step of each model that has texts."""
+        """One step of each model that has texts; where one of them has more urgent ones, the others wait for it."""
         outcomes: list[Outcome] = []
         arrived, self._arrived = self._arrived, []
         for job in arrived:
@@ -46,9 +46,11 @@ class TextBatches:
                 self._active[job.model] = pipeline
             except Exception as error:  # whatever is wrong with a job or a model, the others go on
                 outcomes.append(Failure(job.id, error))
+        first = min((pipeline.batch.priority for pipeline in self._active.values()), default=0)
         for name, pipeline in list(self._active.items()):
-            outcomes += _step(pipeline.batch)
-            self._release(name)
+            if pipeline.batch.priority == first:
+                outcomes += _step(pipeline.batch)
+                self._release(name)
         return outcomes
 
     def _release(self, name: str) -> None:

@@ -2,6 +2,9 @@
 
 Slots 0..n-1 decode together, slot n takes in a prompt, those behind it are free but keep what they hold: a prompt that
 begins alike starts from there. One prompt is read at a time, a chunk between two decode steps, so that nobody waits long.
+
+Texts of different priority never share a step: when a more urgent one comes, those at work make way with the next plan,
+so that it is held up by the step in progress and by nothing else. They go on later, from what is left in their slots.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ CHUNK = 128
 class Entry:
     """What is known of a text: `tokens` from the prompt's first to the last written; keys and values of the first
     `done` stand in its slot. Lower `priority` first, then whose `user` has the fewest at work, then who came first.
+    `passed`: how many of its priority came later and were seated before.
     """
 
     id: str
@@ -67,6 +71,11 @@ class Scheduler:
     def busy(self) -> bool:
         return bool(self.waiting or self.decoding or self.prefilling)
 
+    @property
+    def priority(self) -> int:
+        """The most urgent one's, while there is something to do."""
+        return min(entry.priority for entry in (*self.waiting, *self._seated()))
+
     def add(self, entry: Entry) -> None:
         """Queue a text of at least one token."""
         self._arrivals += 1
@@ -75,8 +84,12 @@ class Scheduler:
 
     def plan(self) -> Plan:
         """What the next step does."""
-        if self.prefilling is None and self.waiting:
-            self._admit(min(self.waiting, key=self._turn))
+        if self.waiting:
+            first = min(self.waiting, key=self._turn)
+            self._make_way(first.priority)
+            mates = all(other.priority == first.priority for other in self.decoding)
+            if self.prefilling is None and len(self.decoding) < self.slots and mates:
+                self._admit(first)
         entry = self.prefilling
         stop = 0 if entry is None else min(len(entry.tokens), entry.done + self.chunk)
         moves, self._moves = tuple(self._moves), []
@@ -110,39 +123,33 @@ class Scheduler:
         else:
             self._vacate(entry)
 
-    def _turn(self, entry: Entry) -> tuple[int, int, int, int]:
-        if self._patient(entry):
-            return 0, 0, 0, entry.arrival
-        mates = sum(other.user == entry.user for other in self.decoding) if entry.user else 0
-        return 1, entry.priority, mates, entry.arrival
+    def _seated(self) -> list[Entry]:
+        """Those at work, which all have one priority."""
+        return [*self.decoding, *([self.prefilling] if self.prefilling else [])]
 
-    def _patient(self, entry: Entry) -> bool:
-        """Whether so many were let by that it is this one's turn, come who may.
+    def _turn(self, entry: Entry) -> tuple[int, bool, int, int]:
+        """Patience counts among equals only: no number of local texts makes one of another horde go before them."""
+        patient = entry.passed >= 2 * self.slots
+        mates = sum(other.user == entry.user for other in self.decoding) if entry.user and not patient else 0
+        return entry.priority, not patient, mates, entry.arrival
 
-        Among several it goes by arrival alone: where more urgent texts come than can be served, they too become patient.
-        """
-        return entry.passed >= 2 * self.slots
+    def _make_way(self, priority: int) -> None:
+        """Send those at work back to wait if they matter less: they will be read in again with what they have written."""
+        seated = self._seated()
+        if seated and seated[0].priority > priority:
+            for entry in seated:
+                entry.done = 0
+            self.waiting += seated
+            self.decoding.clear()
+            self.prefilling = None
 
     def _admit(self, entry: Entry) -> None:
-        """Seat a text behind those that decode, if need be in place of one that matters less."""
-        if len(self.decoding) == self.slots and not self._preempt(entry):
-            return
+        """Seat a text behind those that decode."""
         self.waiting.remove(entry)
         for other in self.waiting:
-            other.passed += other.arrival < entry.arrival
+            other.passed += other.arrival < entry.arrival and other.priority == entry.priority
         self.prefilling = entry
         self._reuse(entry, len(self.decoding))
-
-    def _preempt(self, entry: Entry) -> bool:
-        """Send the last of the least urgent back to wait: it will be read in again with what it has written."""
-        victim = max(self.decoding, key=lambda other: (other.priority, other.arrival))
-        if victim.priority <= entry.priority or self._patient(victim):
-            return False
-        self._vacate(victim)
-        victim.done = 0
-        victim.passed += 1
-        self.waiting.append(victim)
-        return True
 
     def _vacate(self, entry: Entry) -> None:
         """Fill the gap with the last that decodes, and that one's place with the text that is read in."""

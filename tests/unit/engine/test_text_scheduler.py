@@ -115,27 +115,74 @@ def test_others_decode_while_a_long_prompt_is_read() -> None:
     assert all(plan.stop - CHUNK == CHUNK * at for at, plan in enumerate(plans))
 
 
-def test_a_stream_of_urgent_texts_does_not_starve_the_others() -> None:
-    machine = Machine(Scheduler(1, CHUNK))
-    machine.add(Entry("patient", [1], priority=9), 3)
-    for number in range(40):
-        machine.add(Entry(f"urgent {number}", [1], priority=0), 3)
-        for _ in range(2):
-            machine.step()
-    assert "patient" in machine.finished
+steps_and_tokens = st.tuples(st.integers(0, 6), st.integers(1, 20), st.integers(1, 12))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.lists(steps_and_tokens, min_size=1, max_size=6),
+    st.lists(steps_and_tokens, min_size=1, max_size=8),
+)
+def test_texts_for_others_hold_local_ones_up_by_no_step(
+    slots: int, local: list[tuple[int, int, int]], foreign: list[tuple[int, int, int]]
+) -> None:
+    """Local texts end with the very step with which they would without those of another horde, however many come.
+
+    Of each: steps after the one before it, length of its prompt and of its text. No two begin alike, so that none
+    finds anything in a slot.
+    """
+    assert _ends(slots, local, foreign) == _ends(slots, local, [])
+
+
+def _ends(slots: int, local: list[tuple[int, int, int]], foreign: list[tuple[int, int, int]]) -> list[int]:
+    """The step with which each local text ends."""
+    machine = Machine(Scheduler(slots, CHUNK))
+    coming: list[tuple[int, Entry, int]] = []
+    for priority, texts in enumerate((local, foreign)):
+        step = 0
+        for number, (pause, prompt, length) in enumerate(texts):
+            step += pause
+            tokens = [100 + 100 * priority + number] * prompt
+            coming.append((step, Entry(f"{priority} {number}", tokens, priority), length))
+    ended: dict[str, int] = {}
+    step = 0
+    while coming or machine.scheduler.busy:
+        for _, entry, length in (each for each in coming if each[0] == step):
+            machine.add(entry, length)
+        coming = [each for each in coming if each[0] > step]
+        plan = machine.step()
+        assert len({entry.priority for entry in (*plan.decode, *([plan.prefill] if plan.prefill else []))}) <= 1
+        ended |= {name: step for name in machine.finished if name not in ended}
+        step += 1
+        assert step < 2000
+    return [ended[f"0 {number}"] for number in range(len(local))]
+
+
+def test_a_prompt_of_another_horde_makes_way_and_goes_on_from_where_it_was() -> None:
+    machine = Machine(Scheduler(3, CHUNK))
+    foreign, local = Entry("foreign", [2] * 40, priority=1), Entry("local", [1] * 5)
+    machine.add(foreign, 1)
+    machine.step()
+    machine.step()
+    machine.add(local, 1)
+    assert machine.step().prefill is local
+    while "foreign" not in machine.finished:
+        machine.step()
+    assert machine.finished == ["local", "foreign"]
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(1, 4),
-    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 6), st.sampled_from("ab")), min_size=20, max_size=60),
+    st.lists(st.tuples(st.integers(1, 6), st.sampled_from("ab")), min_size=20, max_size=60),
 )
-def test_nobody_is_passed_over_for_ever(slots: int, arrivals: list[tuple[int, int, str]]) -> None:
-    """However many more urgent ones keep coming, so many at most are let by."""
+def test_nobody_is_passed_over_for_ever(slots: int, arrivals: list[tuple[int, str]]) -> None:
+    """However many of a user with fewer texts keep coming, so many at most are let by."""
     machine = Machine(Scheduler(slots, CHUNK))
     entries = []
-    for number, (priority, length, user) in enumerate(arrivals):
-        entries.append(Entry(str(number), [number % 3] * (1 + number % 9), priority, user))
+    for number, (length, user) in enumerate(arrivals):
+        entries.append(Entry(str(number), [number % 3] * (1 + number % 9), user=user))
         machine.add(entries[-1], length)
         machine.step()
         assert all(entry.passed <= 2 * slots + 1 for entry in entries)
