@@ -129,9 +129,11 @@ class OutgoingSettings:
     """[outgoing]"""
 
     private_networks: tuple[str, ...] = option(
-        (), "Networks, such as 192.168.1.0/24, that source images and webhooks may reach beside public addresses."
+        (),
+        "Networks, such as 192.168.1.0/24, that source images, webhooks and links of other hordes may reach beside public "
+        "addresses.",
     )
-    ca_file: str = option("", "Certificates (PEM) to trust for source images and webhooks beside the usual ones.")
+    ca_file: str = option("", "Certificates (PEM) to trust for these beside the usual ones.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hordenode.client.guard import Guard
 from hordenode.client.http import HttpHorde
 from hordenode.config import ConfigError, Contribution, WorkerSettings
 from hordenode.domain.entities import Kind
@@ -67,10 +68,11 @@ class Contributed:
         seed: Callable[[], int],
         data_dir: Path,
         priority: int = CONTRIBUTED_PRIORITY,
+        guard: Guard | None = None,
     ) -> None:
-        """ConfigError for an entry that cannot work."""
+        """ConfigError for an entry that cannot work. guard: where links of the horde may lead."""
         self.name = f"for {urlsplit(settings.horde).netloc or settings.horde}"
-        self.horde = HttpHorde(settings.horde, key_of(settings))
+        self.horde = HttpHorde(settings.horde, key_of(settings), guard=guard)
         self._settings = settings
         self._engine = engine
         self._priority = priority
@@ -92,13 +94,15 @@ class Contributed:
 
     async def run(self) -> None:
         """Until stopped: nothing that the other horde answers stops the node."""
-        for refusal in await asyncio.gather(*(worker.run() for worker in self.workers), return_exceptions=True):
-            if isinstance(refusal, WorkerRefused):
-                log.error("%s is not served any more: %s", self._settings.horde, refusal)
-            elif isinstance(refusal, BaseException):
-                raise refusal
-        await self._stopped.wait()
-        await self.horde.aclose()
+        try:
+            for refusal in await asyncio.gather(*(worker.run() for worker in self.workers), return_exceptions=True):
+                if isinstance(refusal, WorkerRefused):
+                    log.error("%s is not served any more: %s", self._settings.horde, refusal)
+                elif isinstance(refusal, BaseException):
+                    raise refusal
+            await self._stopped.wait()
+        finally:
+            await self.horde.aclose()
 
     async def serve(self) -> None:
         """Until stopped, or until the horde does not take the workers: WorkerRefused."""

@@ -252,7 +252,8 @@ class Node:
             )
             self._crew.local = make_workers(wiring, engine, own)
         entries = [entry for entry in self.settings.contributions if entry.enabled]
-        self._crew.others = [Contributed(entry, engine, seed, self.data_dir) for entry in entries]
+        guard = self.coordinator.guard
+        self._crew.others = [Contributed(entry, engine, seed, self.data_dir, guard=guard) for entry in entries]
         with self.bus.subscribe(WorkerSeen) as seen:
             for worker in self._crew:
                 self._supervisor.service(f"worker {worker.name}", worker.run())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 from hordenode.blobs.files import FileBlobs
 from hordenode.blobs.signing import UrlSigner
 from hordenode.catalog import Catalog
-from hordenode.client.guard import Guard, NotANetwork, parse_networks
-from hordenode.config import ConfigError, OutgoingSettings, Settings
+from hordenode.client.guard import make_guard
+from hordenode.config import Settings
 from hordenode.coordinator import files, users
 from hordenode.coordinator.changes import Publisher
 from hordenode.coordinator.context import Coordinator, Rules
@@ -107,22 +106,6 @@ def make_rules(settings: Settings) -> Rules:
         idle_days=settings.retention.idle_days,
         metrics_allow=Networks(settings.metrics.allow),
     )
-
-
-def make_guard(settings: OutgoingSettings) -> Guard:
-    """Where source images and webhooks may connect to. Raises ConfigError."""
-    try:
-        private = parse_networks(settings.private_networks)
-    except NotANetwork as error:
-        raise ConfigError(f"outgoing.private_networks: {error}.") from error
-    if not settings.ca_file:
-        return Guard(private)
-    trusted = ssl.create_default_context()
-    try:
-        trusted.load_verify_locations(settings.ca_file)
-    except OSError as error:
-        raise ConfigError(f"outgoing.ca_file: {settings.ca_file} cannot be used: {error}.") from error
-    return Guard(private, tls=trusted)
 
 
 async def ensure_owner(coordinator: Coordinator, key_file: Path) -> None:

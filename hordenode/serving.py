@@ -10,6 +10,7 @@ from typing import Any
 
 from hordenode.catalog import load_catalog
 from hordenode.client.base import Unreachable
+from hordenode.client.guard import make_guard
 from hordenode.config import Contribution, Settings
 from hordenode.crew import Contributed, Crew
 from hordenode.engine.engine import Engine
@@ -37,7 +38,8 @@ async def serve_horde(
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = Engine(load_catalog(settings.data_dir), settings.engine)
-    contributed = Contributed(entry, engine, lambda: secrets.randbits(32), settings.data_dir, FIRST_CHOICE)
+    guard = make_guard(settings.outgoing)
+    contributed = Contributed(entry, engine, lambda: secrets.randbits(32), settings.data_dir, FIRST_CHOICE, guard)
     if not contributed.workers:
         raise EngineError("there is no model to offer. `hordenode models list` shows what this machine can run.")
     alias = await _alias(contributed, on_waiting)

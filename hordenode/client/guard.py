@@ -19,6 +19,8 @@ from typing import TypeAlias
 
 import httpx
 
+from hordenode.config import ConfigError, OutgoingSettings
+
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -69,13 +71,13 @@ class Guard:
     def __init__(
         self, private: Iterable[Network] = (), *, resolve: Resolve = resolve, tls: ssl.SSLContext | None = None
     ) -> None:
-        self._private = tuple(private)
-        self._resolve = resolve
+        self.private = tuple(private)
+        self.resolve = resolve
         self.tls = tls
 
     def permits(self, address: Address) -> bool:
         """Whether an address may be connected to. One that stands for an IPv4 address is judged by that."""
-        if any(address in network for network in self._private):
+        if any(address in network for network in self.private):
             return True
         if isinstance(address, ipaddress.IPv4Address):
             return address.is_global and not address.is_multicast
@@ -86,13 +88,31 @@ class Guard:
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """Where to connect for a host, never empty. Raises TargetUnknown, or TargetRefused if any address is forbidden."""
-        found = list(dict.fromkeys(await self._resolve(host.strip("[]"), port)))
-        if not found:
-            raise TargetUnknown(f"The host '{host}' cannot be found.")
+        found = await self._found(host, port)
         for text in found:
-            if not self.permits(ipaddress.ip_address(text.partition("%")[0])):
+            if not self.permits(_address(text)):
                 raise TargetRefused(f"'{host}' is at {text}, which is not a public address.")
         return found
+
+    async def known(self, host: str, port: int) -> list[Address]:
+        """All addresses of a host, whether permitted or not; never none. Raises TargetUnknown."""
+        return [_address(text) for text in await self._found(host, port)]
+
+    async def _found(self, host: str, port: int) -> list[str]:
+        found = list(dict.fromkeys(await self.resolve(host.strip("[]"), port)))
+        if not found:
+            raise TargetUnknown(f"The host '{host}' cannot be found.")
+        return found
+
+
+def _address(text: str) -> Address:
+    return ipaddress.ip_address(text.partition("%")[0])
+
+
+def plain_address(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for, or the address itself."""
+    inner = _inner(address) if isinstance(address, ipaddress.IPv6Address) else None
+    return inner or address
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -146,3 +166,19 @@ def guarded_client(guard: Guard, *, timeout: float) -> httpx.AsyncClient:
     timeout: seconds for each of connecting, sending and receiving; limit the whole call yourself (asyncio.timeout).
     """
     return httpx.AsyncClient(transport=GuardedTransport(guard), timeout=timeout, trust_env=False)
+
+
+def make_guard(settings: OutgoingSettings) -> Guard:
+    """Where what strangers name may lead. Raises ConfigError."""
+    try:
+        private = parse_networks(settings.private_networks)
+    except NotANetwork as error:
+        raise ConfigError(f"outgoing.private_networks: {error}.") from error
+    if not settings.ca_file:
+        return Guard(private)
+    trusted = ssl.create_default_context()
+    try:
+        trusted.load_verify_locations(settings.ca_file)
+    except OSError as error:
+        raise ConfigError(f"outgoing.ca_file: {settings.ca_file} cannot be used: {error}.") from error
+    return Guard(private, tls=trusted)

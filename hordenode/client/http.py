@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -12,6 +12,10 @@ import msgspec
 
 from hordenode.client.base import Unreachable
 from hordenode.client.events import Event, read_events
+from hordenode.client.faults import form_fault, image_fault, text_fault
+from hordenode.client.guard import Guard
+from hordenode.client.links import LinkGuard, links_client, reaching
+from hordenode.client.strays import LEAST_TTL_S, Strays
 from hordenode.protocol.alchemy import (
     AlchemyAccepted,
     AlchemyJob,
@@ -55,7 +59,8 @@ _JSON = {"Content-Type": "application/json"}
 class HttpHorde:
     """One user of a horde at `url` (with or without /api). Raises HordeError, and Unreachable.
 
-    transport: another way to reach it, such as httpx.ASGITransport. pause: waits some seconds.
+    transport: another way to reach it, such as httpx.ASGITransport. pause: waits some seconds. guard: where its links
+    may lead, beside addresses like its own.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class HttpHorde:
         client_agent: str = AGENT,
         transport: httpx.AsyncBaseTransport | None = None,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        guard: Guard | None = None,
     ) -> None:
         self._http = httpx.AsyncClient(
             base_url=api_root(url),
@@ -73,9 +79,12 @@ class HttpHorde:
             timeout=TIMEOUT,
             transport=transport,
         )
-        # Links to files are used as they are: without the key, which is not their host's business.
-        self._files = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
+        if transport is None:
+            self._files = links_client(LinkGuard(api_root(url), guard or Guard()), TIMEOUT)
+        else:
+            self._files = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
         self._pause = pause
+        self._strays = Strays(pause)
 
     async def request_image(self, request: ImageRequest) -> RequestAccepted | DryRunAnswer:
         return await self._request("generate/async", request, dry_run=request.dry_run)
@@ -113,13 +122,19 @@ class HttpHorde:
         return await self._send("DELETE", f"interrogate/status/{request_id}", AlchemyStatus)
 
     async def pop_image(self, offer: ImagePop, wait: float = 0.0) -> ImageJob:
-        return await self._pop("generate/pop", offer, ImageJob, wait)
+        return await self._pop(
+            "generate/pop", offer, ImageJob, wait, lambda job_id: self.submit_image(image_fault(job_id))
+        )
 
     async def pop_text(self, offer: TextPop, wait: float = 0.0) -> TextJob:
-        return await self._pop("generate/text/pop", offer, TextJob, wait)
+        return await self._pop(
+            "generate/text/pop", offer, TextJob, wait, lambda job_id: self.submit_text(text_fault(job_id))
+        )
 
     async def pop_alchemy(self, offer: AlchemyPop, wait: float = 0.0) -> AlchemyJob:
-        return await self._pop("interrogate/pop", offer, AlchemyJob, wait)
+        return await self._pop(
+            "interrogate/pop", offer, AlchemyJob, wait, lambda job_id: self.submit_form(form_fault(job_id))
+        )
 
     async def submit_image(self, result: ImageSubmit) -> SubmitAnswer:
         return await self._post("generate/submit", result, SubmitAnswer)
@@ -141,13 +156,13 @@ class HttpHorde:
 
     async def upload(self, url: str, data: bytes) -> None:
         """PUT without key and content type, to the URL exactly as it was given (worker_protocol.md 3)."""
-        with _reaching(url):
+        with reaching(url):
             answer = await self._files.put(httpx.URL(url), content=data, timeout=UPLOAD_TIMEOUT)
         if answer.status_code != 200:
             raise PlainError(answer.status_code, f"The upload was refused with status {answer.status_code}.")
 
     async def download(self, url: str) -> bytes:
-        with _reaching(url):
+        with reaching(url):
             async with (
                 asyncio.timeout(DOWNLOAD_S),
                 self._files.stream("GET", httpx.URL(url), follow_redirects=True) as answer,
@@ -176,6 +191,8 @@ class HttpHorde:
                 yield event
 
     async def aclose(self) -> None:
+        """Hang up, once pops that were given up are answered, as far as that does not take long."""
+        await self._strays.aclose()
         await self._http.aclose()
         await self._files.aclose()
 
@@ -184,17 +201,50 @@ class HttpHorde:
             return await self._post(path, body, DryRunAnswer)
         return await self._post(path, body, RequestAccepted)
 
-    async def _pop(self, path: str, offer: ImagePop | TextPop | AlchemyPop, kind: type[J], wait: float) -> J:
+    async def _pop(
+        self,
+        path: str,
+        offer: ImagePop | TextPop | AlchemyPop,
+        kind: type[J],
+        wait: float,
+        fault: Callable[[str], Awaitable[object]],
+    ) -> J:
         """Pop; when nothing comes, ask again until `wait` is over. A horde that answers at once cannot wait."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while True:
             asked, left = loop.time(), max(0.0, until - loop.time())
-            job = await self._post(path, offer, kind, _waiting(left))
+            job = await self._pop_once(path, offer, kind, left, fault)
             if job.id is not None or loop.time() + POLL_S > until:
                 return job
             if loop.time() - asked < min(left, POLL_S):
                 await self._pause(POLL_S)
+
+    async def _pop_once(
+        self, path: str, offer: msgspec.Struct, kind: type[J], wait: float, fault: Callable[[str], Awaitable[object]]
+    ) -> J:
+        """One call, whose answer is heard even if the caller's or our own patience ends before it comes."""
+        name = uuid.uuid4().hex
+        query = {**(_waiting(wait) or {}), "pop": name} if wait > 0 else None
+        asking = asyncio.create_task(self._post(path, offer, kind, query, patience=LEAST_TTL_S))
+
+        def give_up() -> None:
+            end = (lambda: self._end_pop(name)) if query else None
+            self._strays.adopt(asking, end, lambda job: job.ids, fault)
+
+        try:
+            done, _ = await asyncio.wait({asking}, timeout=READ_S + wait)
+        except asyncio.CancelledError:
+            give_up()
+            raise
+        if not done:
+            give_up()
+            raise Unreachable(f"{self._http.base_url.netloc.decode()} has not answered for {READ_S + wait:.0f} s")
+        return asking.result()
+
+    async def _end_pop(self, name: str) -> None:
+        """Have a hordenode answer a waiting pop now."""
+        await self._send("DELETE", str(self._http.base_url.join(f"../node/v1/pops/{name}")), SimpleAnswer)
 
     async def _get(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> T:
         """A call that may be repeated: connection trouble is tried again."""
@@ -207,8 +257,17 @@ class HttpHorde:
                 await self._pause(RETRY_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
-    async def _post(self, path: str, body: msgspec.Struct, kind: type[T], query: Mapping[str, str] | None = None) -> T:
-        return await self._send("POST", path, kind, content=msgspec.json.encode(body), query=query)
+    async def _post(
+        self,
+        path: str,
+        body: msgspec.Struct,
+        kind: type[T],
+        query: Mapping[str, str] | None = None,
+        *,
+        patience: float = READ_S,
+    ) -> T:
+        content = msgspec.json.encode(body)
+        return await self._send("POST", path, kind, content=content, query=query, patience=patience)
 
     async def _send(
         self,
@@ -218,11 +277,12 @@ class HttpHorde:
         *,
         content: bytes | None = None,
         query: Mapping[str, str] | None = None,
+        patience: float = READ_S,
     ) -> T:
         headers = _JSON if content is not None else {}
-        with _reaching(str(self._http.base_url)):
+        with reaching(str(self._http.base_url)):
             answer = await self._http.request(
-                method, path, content=content, params=query, headers=headers, timeout=_patience(query)
+                method, path, content=content, params=query, headers=headers, timeout=_timeout(query, patience)
             )
         if answer.status_code not in (200, 202):
             raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
@@ -244,16 +304,6 @@ async def _limited(answer: httpx.Response) -> bytes:
     return b"".join(pieces)
 
 
-@contextmanager
-def _reaching(url: str) -> Iterator[None]:
-    """Connection trouble as Unreachable. Only the host is named: links carry signatures."""
-    try:
-        yield
-    except (httpx.TransportError, httpx.StreamError, httpx.TooManyRedirects) as error:
-        reason = str(error) or type(error).__name__
-        raise Unreachable(f"{httpx.URL(url).netloc.decode()} cannot be reached: {reason}") from error
-
-
 def api_root(url: str) -> str:
     """The address below which the v2 operations are, from whatever form an owner types."""
     base = url.rstrip("/")
@@ -267,10 +317,9 @@ def _waiting(seconds: float) -> dict[str, str] | None:
     return {"wait": f"{seconds:.1f}"} if seconds > 0 else None
 
 
-def _patience(query: Mapping[str, str] | None) -> httpx.Timeout:
-    """The usual timeouts, after what the horde was asked to wait."""
-    wait = float((query or {}).get("wait", 0))
-    return httpx.Timeout(READ_S + wait, connect=CONNECT_S) if wait else TIMEOUT
+def _timeout(query: Mapping[str, str] | None, patience: float) -> httpx.Timeout:
+    """`patience` in seconds, after what the horde was asked to wait."""
+    return httpx.Timeout(patience + float((query or {}).get("wait", 0)), connect=CONNECT_S)
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -33,7 +33,7 @@ from hordenode.domain.spec import AlchemySpec, ImageSpec, SourceImage, Spec, Tex
 from hordenode.ops.events import JobFaulted, JobPopped, WorkerSeen
 from hordenode.protocol.alchemy import AlchemyJob, AlchemyJobForm, AlchemyPop, AlchemySkipped
 from hordenode.protocol.common import JobSourceImage, WorkerMessage
-from hordenode.protocol.errors import HordeError
+from hordenode.protocol.errors import HordeError, PlainError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageSkipped
 from hordenode.protocol.text import TextJob, TextPop, TextSkipped
 from hordenode.store import jobs, ledger, queue, requests, users
@@ -70,9 +70,9 @@ class Found(msgspec.Struct, frozen=True):
         return self.claims[0] if self.claims else None
 
 
-async def pop_image(co: Coordinator, caller: Caller, body: ImagePop, wait: float = 0.0) -> ImageJob:
+async def pop_image(co: Coordinator, caller: Caller, body: ImagePop, wait: float = 0.0, name: str = "") -> ImageJob:
     """POST /generate/pop. With `wait`, an answer without a job comes only after so many seconds."""
-    found = await _pop(co, caller, Kind.IMAGE, body, wait)
+    found = await _pop(co, caller, Kind.IMAGE, body, wait, name)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, ImageSpec):
         return ImageJob(skipped=_skipped(ImageSkipped, found.skipped), messages=_messages(co, found))
@@ -98,9 +98,9 @@ async def pop_image(co: Coordinator, caller: Caller, body: ImagePop, wait: float
     )
 
 
-async def pop_text(co: Coordinator, caller: Caller, body: TextPop, wait: float = 0.0) -> TextJob:
+async def pop_text(co: Coordinator, caller: Caller, body: TextPop, wait: float = 0.0, name: str = "") -> TextJob:
     """POST /generate/text/pop. With `wait`, an answer without a job comes only after so many seconds."""
-    found = await _pop(co, caller, Kind.TEXT, body, wait)
+    found = await _pop(co, caller, Kind.TEXT, body, wait, name)
     claim = found.claim
     if claim is None or not isinstance(claim.spec, TextSpec):
         return TextJob(skipped=_skipped(TextSkipped, found.skipped), messages=_messages(co, found))
@@ -119,9 +119,11 @@ def _messages(co: Coordinator, found: Found) -> tuple[WorkerMessage, ...]:
     return co.board.for_pop(found.admitted.worker.id, co.clock.now_ms())
 
 
-async def pop_alchemy(co: Coordinator, caller: Caller, body: AlchemyPop, wait: float = 0.0) -> AlchemyJob:
+async def pop_alchemy(
+    co: Coordinator, caller: Caller, body: AlchemyPop, wait: float = 0.0, name: str = ""
+) -> AlchemyJob:
     """POST /interrogate/pop."""
-    found = await _pop(co, caller, Kind.ALCHEMY, body, wait)
+    found = await _pop(co, caller, Kind.ALCHEMY, body, wait, name)
     forms = tuple(_form(co, caller, claim) for claim in found.claims)
     return AlchemyJob(forms=forms or None, skipped=_skipped(AlchemySkipped, found.skipped))
 
@@ -139,20 +141,30 @@ def _form(co: Coordinator, caller: Caller, claim: Claim) -> AlchemyJobForm:
     )
 
 
-async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop, wait: float) -> Found:
+async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop, wait: float, name: str) -> Found:
     """Look once, or until there is something (coordinator/waiters.py)."""
     if wait <= 0:
         return await _look(co, caller, kind, body)
     until = asyncio.get_running_loop().time() + wait
-    with co.waiters.wait(kind) as waiter:
+    with co.waiters.wait(kind, name) as waiter:
         while True:
             summons = waiter.take()
             found = await _look_or_give_back(co, caller, kind, body)
             waiter.judge = found.admitted.judge
             co.waiters.pass_on(summons)
             left = until - asyncio.get_running_loop().time()
-            if found.claim is not None or co.stopping or not await bell(waiter.heard, left):
+            if found.claim is not None or co.stopping or waiter.ended or not await bell(waiter.heard, left):
                 return found
+
+
+async def end_wait(co: Coordinator, caller: Caller, name: str) -> None:
+    """DELETE …/pops/{name}: have a waiting pop answered now, for a worker that stops. PlainError 404 without one.
+
+    Hanging up would do, were it not for the moment in which a job is on its way to whoever does.
+    """
+    await co.db.read(lambda tx: co.authenticate(tx, caller))
+    if not co.waiters.end(name):
+        raise PlainError(404, "No pop of this name is waiting.")
 
 
 async def _look(co: Coordinator, caller: Caller, kind: Kind, body: Pop) -> Found:

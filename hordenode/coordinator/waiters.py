@@ -26,9 +26,14 @@ class Summons:
 
 
 class Waiter:
-    """One waiting pop. `judge` is what its worker offers; unknown until its first look, it is woken for anything."""
+    """One waiting pop. `judge` is what its worker offers; unknown until its first look, it is woken for anything.
 
-    def __init__(self) -> None:
+    `ended`: its worker wants the answer now.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ended = False
         self.judge: Judge | None = None
         self.summons: list[Summons] = []
         self.heard = asyncio.Event()
@@ -52,9 +57,9 @@ class Waiters:
         self._closed = False
 
     @contextmanager
-    def wait(self, kind: Kind) -> Iterator[Waiter]:
+    def wait(self, kind: Kind, name: str = "") -> Iterator[Waiter]:
         """Be woken for jobs until the block ends. What it was woken for and did not take goes to the next one."""
-        number, waiter = next(self._numbers), Waiter()
+        number, waiter = next(self._numbers), Waiter(name)
         self._waiting[kind][number] = waiter
         if self._closed:
             waiter.heard.set()
@@ -85,6 +90,14 @@ class Waiters:
         for waiting in self._waiting.values():
             for waiter in waiting.values():
                 waiter.heard.set()
+
+    def end(self, name: str) -> bool:
+        """Have the waiting pop of this name answered now; False when there is none."""
+        found = [each for waiting in self._waiting.values() for each in waiting.values() if name and each.name == name]
+        for waiter in found:
+            waiter.ended = True
+            waiter.heard.set()
+        return bool(found)
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))

@@ -117,6 +117,12 @@ class WaitQuery(Request, frozen=True, kw_only=True):
     wait: Annotated[float, Meta(ge=0.0)] = 0.0
 
 
+class PopQuery(WaitQuery, frozen=True, kw_only=True):
+    """Of a pop that may wait: a name for it, by which its worker can have it answered early (DELETE …/pops/{name})."""
+
+    pop: Annotated[str, Meta(max_length=64)] = ""
+
+
 class SubmitAnswer(Answer, frozen=True, kw_only=True):
     """What a submitted job earned, in kudos."""
 

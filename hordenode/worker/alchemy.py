@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from hordenode.client.faults import form_fault
 from hordenode.engine.jobs import AlchemyResult, EngineError
 from hordenode.protocol.alchemy import AlchemyJob, AlchemyJobForm, AlchemyPop
 from hordenode.worker import results
@@ -58,7 +59,7 @@ class AlchemyWorker(Worker[AlchemyJob, list[Done]]):
 
     async def _deliver(self, job: AlchemyJob, made: list[Done]) -> None:
         for done in made:
-            submit = results.form_fault(done.form.id)
+            submit = form_fault(done.form.id)
             if done.result is not None and await self._uploaded(done.form, done.result):
                 submit = results.form_submit(done.form, done.result)
             await self._hand_in(self._wiring.horde.submit_form, submit)

@@ -7,6 +7,7 @@ import base64
 import logging
 from dataclasses import dataclass
 
+from hordenode.client.faults import image_fault
 from hordenode.engine.jobs import EngineError, ImageResult
 from hordenode.engine.jobs import ImageJob as EngineJob
 from hordenode.protocol.image import ImageJob, ImagePop
@@ -73,10 +74,10 @@ class ImageWorker(Worker[ImageJob, Drawn]):
             remarks = results.remarks_on(made.ask, made.sources, picture)
             submit = results.image_submit(job_id, picture, remarks, position, len(job.ids))
             if not await self._hand_in(self._wiring.horde.upload, url, webp):
-                submit = results.image_fault(job_id)
+                submit = image_fault(job_id)
             await self._hand_in(self._wiring.horde.submit_image, submit)
 
     async def _fault(self, job: ImageJob) -> None:
         for job_id in job.ids:
-            fault = results.image_fault(job_id)
+            fault = image_fault(job_id)
             await self._hand_in(self._wiring.horde.submit_image, fault)

@@ -193,17 +193,5 @@ def form_submit(form: wire_alchemy.AlchemyJobForm, result: AlchemyResult) -> wir
     return wire_alchemy.AlchemySubmit(id=form.id, result={form.form: value})
 
 
-def form_fault(form_id: str) -> wire_alchemy.AlchemySubmit:
-    return wire_alchemy.AlchemySubmit(id=form_id, result={}, state="faulted")
-
-
-def image_fault(job_id: str) -> wire_image.ImageSubmit:
-    return wire_image.ImageSubmit(id=job_id, generation="faulted", seed=0, state="faulted")
-
-
-def text_fault(job_id: str) -> wire_text.TextSubmit:
-    return wire_text.TextSubmit(id=job_id, generation="faulted", state="faulted")
-
-
 def _given(value: T | UnsetType, otherwise: U) -> T | U:
     return otherwise if value is UNSET else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from hordenode.client.faults import text_fault
 from hordenode.engine.jobs import TextResult
 from hordenode.protocol.text import TextJob, TextPop
 from hordenode.worker import results
@@ -38,7 +39,7 @@ class TextWorker(Worker[TextJob, list[TextResult | None]]):
 
     async def _deliver(self, job: TextJob, made: list[TextResult | None]) -> None:
         for job_id, text in zip(job.ids, made, strict=True):
-            submit = results.text_fault(job_id) if text is None else results.text_submit(job_id, text)
+            submit = text_fault(job_id) if text is None else results.text_submit(job_id, text)
             await self._hand_in(self._wiring.horde.submit_text, submit)
 
     async def _fault(self, job: TextJob) -> None:

@@ -260,6 +260,7 @@ ROWS = [
     Row("POST /kudos/award",                     "400  403  403  403  403  200  401  403  403", {"amount": 1}, prepare=to_other),
     Row("GET /api/node/v1/kudos",                "400  200  200  200  200  200  401  200  200"),
     Row("POST /api/node/v1/jobs/{id}/progress",  "400  403  200  403  403  403  401  403  403", {"step": 1, "steps": 2}, prepare=running_job),
+    Row("DELETE /api/node/v1/pops/{id}",         "400  404  404  404  404  404  401  404  404", path={"id": "no such pop"}),
     Row("GET /api/node/v1/events",               "200  200  200  200  200  200  401  200  200", endless=True),
     Row("GET /status/heartbeat",                 ANYBODY),
     Row("GET /status/performance",               ANYBODY),

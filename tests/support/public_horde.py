@@ -51,6 +51,12 @@ class PublicHorde:
     names: dict[str, str] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
     pops: int = 0
+    url: str = "http://horde.test"  # by which its links begin
+    open: asyncio.Event = field(default_factory=asyncio.Event)  # pops are answered when it is set
+
+    def __post_init__(self) -> None:
+        self.open.set()
+
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -63,7 +69,7 @@ class PublicHorde:
     def image_job(self, *, ids: int = 1, **payload: Any) -> list[str]:
         """Queue a job of so many pictures; its ids."""
         made = [str(uuid.uuid4()) for _ in range(ids)]
-        links = [f"http://horde.test/storage/{each}.webp?{SIGNATURE}" for each in made]
+        links = [f"{self.url}/storage/{each}.webp?{SIGNATURE}" for each in made]
         full = {
             "prompt": "a house ### fog",
             "ddim_steps": 2,
@@ -106,6 +112,7 @@ class PublicHorde:
         self.pops += 1
         async with self.news:
             self.news.notify_all()
+        await self.open.wait()
         if self.refusals:
             status, answer, headers = self.refusals.popleft()
             return JSONResponse(answer, status, headers)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hordenode.client.guard import guarded_client
+from hordenode.client.guard import guarded_client, make_guard
 from hordenode.config import ConfigError, OutgoingSettings
-from hordenode.opening import make_guard
 from tests.support.aio import run
 from tests.support.web import Authority, web_server
 

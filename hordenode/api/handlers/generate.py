@@ -7,7 +7,7 @@ from hordenode.api.route import Call, Reply
 from hordenode.coordinator import house, pops, ratings, requests, submits
 from hordenode.coordinator.waits import until_change
 from hordenode.domain.entities import Kind
-from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SubmitAnswer
+from hordenode.protocol.common import DryRunAnswer, RequestAccepted, RequestCheck, SimpleAnswer, SubmitAnswer
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.image import ImageJob, ImagePop, ImageRequest, ImageStatus, ImageSubmit, RatingsRequest
 from hordenode.protocol.text import TextJob, TextPop, TextRequest, TextStatus, TextSubmit
@@ -56,11 +56,16 @@ async def cancel_text(call: Call, _: None) -> TextStatus:
 
 
 async def pop_image(call: Call, body: ImagePop) -> ImageJob:
-    return await pops.pop_image(horde(call), caller_of(call), body, call.query.wait)
+    return await pops.pop_image(horde(call), caller_of(call), body, call.query.wait, call.query.pop)
 
 
 async def pop_text(call: Call, body: TextPop) -> TextJob:
-    return await pops.pop_text(horde(call), caller_of(call), body, call.query.wait)
+    return await pops.pop_text(horde(call), caller_of(call), body, call.query.wait, call.query.pop)
+
+
+async def end_pop(call: Call, _: None) -> SimpleAnswer:
+    await pops.end_wait(horde(call), caller_of(call), call.path_params["id"])
+    return SimpleAnswer(message="OK")
 
 
 async def submit_image_job(call: Call, body: ImageSubmit) -> SubmitAnswer:

@@ -31,7 +31,7 @@ async def cancel(call: Call, _: None) -> AlchemyStatus:
 
 
 async def pop(call: Call, body: AlchemyPop) -> AlchemyJob:
-    return await pops.pop_alchemy(horde(call), caller_of(call), body, call.query.wait)
+    return await pops.pop_alchemy(horde(call), caller_of(call), body, call.query.wait, call.query.pop)
 
 
 async def submit_form(call: Call, body: AlchemySubmit) -> SubmitAnswer:
