@@ -159,7 +159,7 @@ class HttpHorde:
         with reaching(url):
             answer = await self._files.put(httpx.URL(url), content=data, timeout=UPLOAD_TIMEOUT)
         if answer.status_code != 200:
-            raise PlainError(answer.status_code, f"The upload was refused with status {answer.status_code}.")
+            raise _refused(answer, answer.content)
 
     async def download(self, url: str) -> bytes:
         with reaching(url):
@@ -167,9 +167,10 @@ class HttpHorde:
                 asyncio.timeout(DOWNLOAD_S),
                 self._files.stream("GET", httpx.URL(url), follow_redirects=True) as answer,
             ):
+                body = await _limited(answer)
                 if answer.status_code != 200:
-                    raise PlainError(answer.status_code, f"The download was refused with status {answer.status_code}.")
-                return await _limited(answer)
+                    raise _refused(answer, body)
+                return body
 
     async def report(self, job_id: str, body: JobReport) -> None:
         """Tell a hordenode what a job of ours did; HordeError with status 404 and no rc where this horde is none."""
@@ -185,8 +186,7 @@ class HttpHorde:
         url = self._http.base_url.join("../node/v1/events")
         async with self._http.stream("GET", url, params={"request": request_id}, timeout=timeout) as answer:
             if answer.status_code != 200:
-                await answer.aread()
-                raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
+                raise _refused(answer, await _limited(answer))
             async for event in read_events(answer.aiter_lines()):
                 yield event
 
@@ -285,7 +285,7 @@ class HttpHorde:
                 method, path, content=content, params=query, headers=headers, timeout=_timeout(query, patience)
             )
         if answer.status_code not in (200, 202):
-            raise HordeError.from_wire(answer.status_code, _json(answer), _retry_after(answer))
+            raise _refused(answer, answer.content)
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except msgspec.MsgspecError as error:
@@ -322,13 +322,15 @@ def _timeout(query: Mapping[str, str] | None, patience: float) -> httpx.Timeout:
     return httpx.Timeout(patience + float((query or {}).get("wait", 0)), connect=CONNECT_S)
 
 
-def _json(answer: httpx.Response) -> Any:
+def _refused(answer: httpx.Response, content: bytes) -> HordeError:
+    """The error that an answer says."""
     try:
-        return answer.json()
-    except ValueError:
-        return None
+        body: Any = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        body = None
+    return HordeError.from_wire(answer.status_code, body, _retry_after(answer.headers.get("retry-after", "")))
 
 
-def _retry_after(answer: httpx.Response) -> int | None:
-    value = answer.headers.get("retry-after", "")
+def _retry_after(value: str) -> int | None:
+    """Seconds; a point in time (RFC 9110, 10.2.3) is not believed, since clocks differ."""
     return int(value) if value.isdecimal() else None

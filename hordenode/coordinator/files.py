@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
+from hordenode.blobs.images import BadImage, result_webp
 from hordenode.blobs.journal import Entry
 from hordenode.coordinator.context import Coordinator
+from hordenode.protocol.errors import PlainError
 from hordenode.store import blobs
 from hordenode.store.tx import Tx
 
 FILE_LIFE_MS = 24 * 3_600_000  # far beyond a request's life: the janitor removes a file together with its request
 LARGE = 2**20  # bytes that are not looked at on the event loop
+
+
+async def keep_picture(co: Coordinator, bucket: str, key: str, data: bytes) -> str:
+    """Store what a worker sends as a picture; returns its digest. PlainError 400 for what is none."""
+    try:
+        webp = await result_webp(data)
+    except BadImage as error:
+        raise PlainError(400, f"The upload is not a usable picture: {error}") from error
+    return await keep(co, bucket, key, webp)
 
 
 async def keep(co: Coordinator, bucket: str, key: str, data: bytes) -> str:

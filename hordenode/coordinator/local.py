@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from hordenode.coordinator import alchemy, files, pops, requests, status, submits, users, workers
 from hordenode.coordinator.context import Caller, Coordinator
-from hordenode.coordinator.links import RESULTS
+from hordenode.coordinator.links import RESULTS, check_link
 from hordenode.coordinator.waits import until_change
 from hordenode.domain.entities import Kind
 from hordenode.protocol.alchemy import (
@@ -102,12 +102,12 @@ class LocalHorde:
 
     async def upload(self, url: str, data: bytes) -> None:
         """Store a finished WebP under the link of a popped job."""
-        _, key = _blob(url)
-        await files.keep(self._co, RESULTS, key, data)
+        _, key = self._blob("PUT", url)
+        await files.keep_picture(self._co, RESULTS, key, data)
 
     async def download(self, url: str) -> bytes:
         """The bytes behind a link of this horde. PlainError 404 when they are gone."""
-        data = await self._co.blobs.get(*_blob(url))
+        data = await self._co.blobs.get(*self._blob("GET", url))
         if data is None:
             raise PlainError(404, "There is no such file. Results are kept for about 20 minutes.")
         return data
@@ -122,7 +122,9 @@ class LocalHorde:
     async def aclose(self) -> None:
         """Nothing to close: the coordinator belongs to the node."""
 
-
-def _blob(url: str) -> tuple[str, str]:
-    bucket, _, key = urlsplit(url).path.removeprefix("/blobs/").partition("/")
-    return bucket, key
+    def _blob(self, method: str, url: str) -> tuple[str, str]:
+        """(bucket, key) of a link."""
+        parts = urlsplit(url)
+        bucket, _, key = parts.path.removeprefix("/blobs/").partition("/")
+        check_link(self._co, method, bucket, key, parts.query)
+        return bucket, key

@@ -10,11 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from hordenode.api.handlers import horde
 from hordenode.api.route import Call
-from hordenode.blobs.images import BadImage, result_webp
-from hordenode.blobs.signing import SignatureExpired, SignatureInvalid
 from hordenode.coordinator import files
 from hordenode.coordinator.context import Coordinator
-from hordenode.coordinator.links import RESULTS
+from hordenode.coordinator.links import RESULTS, check_link
 from hordenode.protocol.errors import PlainError
 
 
@@ -26,12 +24,9 @@ async def upload(call: Call, scope: Scope, receive: Receive, send: Send) -> None
         raise PlainError(403, "Nothing can be uploaded there.")
     try:
         data = await _body(Request(scope, receive), min(limit, co.rules.max_upload))
-        webp = await result_webp(data)
-    except BadImage as error:
-        raise PlainError(400, f"The upload is not a usable picture: {error}") from error
     except ClientDisconnect:
         return
-    digest = await files.keep(co, RESULTS, call.path_params["key"], webp)
+    digest = await files.keep_picture(co, RESULTS, call.path_params["key"], data)
     await Response(status_code=200, headers={"etag": f'"{digest}"'})(scope, receive, send)
 
 
@@ -46,15 +41,8 @@ async def download(call: Call, scope: Scope, receive: Receive, send: Send) -> No
 
 
 def _grant(co: Coordinator, call: Call, scope: Scope, method: str) -> int:
-    """The size limit in bytes of a valid link; 403 for an expired or changed one."""
-    bucket, key = call.path_params["bucket"], call.path_params["key"]
-    try:
-        grant = co.signer.verify(method, bucket, key, scope["query_string"].decode("latin-1"), co.clock.now_ms())
-    except SignatureExpired as error:
-        raise PlainError(403, "This link has expired. Ask for the status of the request to get a new one.") from error
-    except SignatureInvalid as error:
-        raise PlainError(403, "This link is not valid: it must be used exactly as it was given.") from error
-    return grant.max_size
+    path = call.path_params
+    return check_link(co, method, path["bucket"], path["key"], scope["query_string"].decode("latin-1"))
 
 
 async def _body(request: Request, limit: int) -> bytes:
