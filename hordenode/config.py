@@ -9,9 +9,11 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
+
+from hordenode.ops.values import parse
 
 PREFIX = "HORDENODE"
 FILE_SUFFIX = "_FILE"
@@ -24,6 +26,11 @@ class ConfigError(Exception):
 def option(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
     """A field of a section: its default, what it means, and the words that it may be."""
     return field(default=default, metadata={"text": text, "choices": choices})
+
+
+def secret(text: str) -> Any:
+    """A field that is never shown."""
+    return field(default="", metadata={"text": text, "choices": (), "secret": True})
 
 
 def default_data_dir(env: Mapping[str, str] = os.environ) -> str:
@@ -141,7 +148,11 @@ class EngineSettings:
     """[engine]"""
 
     enabled: bool = option(True, "Whether this node generates by itself; off, it only coordinates workers.")
-    backend: str = option("onnx", "Which engine: onnx, or fake (instant, for trying things out).")
+    backend: str = option(
+        "onnx",
+        "Which engine: onnx; a program that runs already: openai (an OpenAI-compatible text server), kobold (KoboldCpp), "
+        "a1111; or fake (instant, for trying things out).",
+    )
     threads: int = option(0, "CPU threads for generation; 0 means one per core.")
     providers: tuple[str, ...] = option(
         ("cuda", "cpu"),
@@ -150,6 +161,19 @@ class EngineSettings:
     memory_mb: int = option(0, "Memory for loaded models in MB; 0 means no limit.")
     spin_us: int = option(
         50, "Microseconds for which threads wait awake between two parts of a text's step; 0 lets them sleep at once."
+    )
+    url: str = option("", "Address of the program that openai, kobold or a1111 names.")
+    key: str = secret("Its API key, if it wants one; of a1111 user:password.")
+    key_file: str = option("", "A file that holds that key, instead of `key`.")
+    models: tuple[str, ...] = option(
+        (), "Models of that program to run, as `name` or `name here=name there`; empty means all it has."
+    )
+    context: int = option(0, "Its context in tokens; 0 means what it says, else 2048.")
+    parallel: int = option(1, "Texts that it writes at once.")
+    timeout: float = option(120.0, "Seconds without a sign of life from it after which a job fails.")
+    ignore: tuple[str, ...] = option(
+        ("rep_pen_range", "rep_pen_slope", "sampler_order"),
+        "Settings of texts that it may leave out; a job with another one that it does not know fails.",
     )
 
 
@@ -177,10 +201,29 @@ class Contribution(WorkerSettings):
     """[[worker]] with `horde`: the engine serves another horde too, after this node's own."""
 
     horde: str = option("", "URL of the other horde.")
-    key: str = option("", "API key of a registered user there.")
+    key: str = secret("API key of a registered user there.")
     key_file: str = option("", "A file that holds the key, instead of `key`.")
     hours: str = option("", "Local time of day in which to serve it, as in 22:00-06:00; empty means always.")
     daily_jobs: int = option(0, "Most jobs to take from it in a day; 0 means no limit.")
+    engine: str = option("", "An engine of its own, as engine.backend names them; empty means the node's.")
+    engine_url: str = option("", "Address of the program, for an engine of its own.")
+    engine_key: str = secret("Its API key.")
+    engine_key_file: str = option("", "A file that holds that key, instead of `engine_key`.")
+    engine_models: tuple[str, ...] = option((), "Its models to run, as engine.models names them.")
+
+
+def engine_of(entry: Contribution, engine: EngineSettings) -> EngineSettings:
+    """The engine that serves an entry: the node's, or one of its own."""
+    if not entry.engine:
+        return engine
+    return replace(
+        engine,
+        backend=entry.engine,
+        url=entry.engine_url or engine.url,
+        key=entry.engine_key or ("" if entry.engine_key_file else engine.key),
+        key_file=entry.engine_key_file or engine.key_file,
+        models=entry.engine_models or engine.models,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,36 +393,9 @@ def _read_variables(env: Mapping[str, str]) -> dict[str, tuple[object, str]]:
 def _convert(key: str, value: object, kind: Any, choices: tuple[str, ...], source: str) -> Any:
     """A value as the option's type; text is parsed, since variables and flags are text."""
     try:
-        made = _parse(value, kind)
+        made = parse(value, kind)
     except ValueError as error:
         raise ConfigError(f"{key} ({source}): {error}.") from error
     if choices and made not in choices:
         raise ConfigError(f"{key} ({source}): must be one of {', '.join(choices)}, not '{made}'.")
     return made
-
-
-def _parse(value: object, kind: Any) -> Any:
-    if kind is bool:
-        return _parse_bool(value)
-    if kind is str and isinstance(value, str):
-        return value
-    if kind is int and (isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))):
-        return int(value)
-    if kind is float and isinstance(value, str | int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind == tuple[str, ...]:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-            return tuple(value)
-    wanted = {int: "a whole number", float: "a number", str: "a text"}.get(kind, "a list of texts")
-    raise ValueError(f"{value!r} is not {wanted}")
-
-
-def _parse_bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if isinstance(value, str) and value.lower() in words:
-        return words[value.lower()]
-    raise ValueError(f"{value!r} is not true or false")

@@ -20,7 +20,7 @@ from hordenode.api.route import ApiSettings
 from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.catalog import load_catalog
-from hordenode.config import Settings
+from hordenode.config import EngineSettings, Settings, engine_of
 from hordenode.coordinator import filters, house, janitor, retention, statistics, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
@@ -70,6 +70,7 @@ class Node:
         self._hurry = asyncio.Event()
         self._db: Database | None = None
         self._engine: Engine | None = None
+        self._other_engines: list[Engine] = []
 
     @property
     def owner_key_file(self) -> Path:
@@ -119,8 +120,8 @@ class Node:
         if self._server is not None:
             await self._server.stop()
         await self._supervisor.stop()
-        if self._engine is not None:
-            await self._engine.close()
+        for engine in (*self._other_engines, *([self._engine] if self._engine else [])):
+            await engine.close()
         if self._db is not None:
             await self._leave_store()
         self._lock.release()
@@ -253,12 +254,21 @@ class Node:
             self._crew.local = make_workers(wiring, engine, own)
         entries = [entry for entry in self.settings.contributions if entry.enabled]
         guard = self.coordinator.guard
-        self._crew.others = [Contributed(entry, engine, seed, self.data_dir, guard=guard) for entry in entries]
+        for entry in entries:
+            serving = engine if not entry.engine else await self._another_engine(engine_of(entry, self.settings.engine))
+            self._crew.others.append(Contributed(entry, serving, seed, self.data_dir, guard=guard))
         with self.bus.subscribe(WorkerSeen) as seen:
             for worker in self._crew:
                 self._supervisor.service(f"worker {worker.name}", worker.run())
             for _ in self._crew.local:  # the first request is not told that nobody is there
                 await asyncio.wait_for(seen.next(), FIRST_POP_S)
+
+    async def _another_engine(self, settings: EngineSettings) -> Engine:
+        """For a [[worker]] that has one of its own."""
+        engine = Engine(self.catalog, settings)
+        await engine.start()
+        self._other_engines.append(engine)
+        return engine
 
     async def _drain_workers(self) -> None:
         self._supervisor.expect_ends()

@@ -11,7 +11,7 @@ from typing import Any
 from hordenode.catalog import load_catalog
 from hordenode.client.base import Unreachable
 from hordenode.client.guard import make_guard
-from hordenode.config import Contribution, Settings
+from hordenode.config import Contribution, Settings, engine_of
 from hordenode.crew import Contributed, Crew
 from hordenode.engine.engine import Engine
 from hordenode.engine.jobs import EngineError
@@ -37,7 +37,7 @@ async def serve_horde(
     EngineError without a model to offer, and WorkerRefused when the horde does not take the workers.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = Engine(load_catalog(settings.data_dir), settings.engine)
+    engine = Engine(load_catalog(settings.data_dir), engine_of(entry, settings.engine))
     guard = make_guard(settings.outgoing)
     contributed = Contributed(entry, engine, lambda: secrets.randbits(32), settings.data_dir, FIRST_CHOICE, guard)
     if not contributed.workers:

@@ -38,7 +38,7 @@ def show(data_dir: Path | None, config: Path | None) -> None:
     except ConfigError as error:
         raise Failure(str(error)) from error
     rows = [
-        (f"{section.name}.{option.name}", _toml(getattr(getattr(loaded.settings, section.name), option.name)))
+        (f"{section.name}.{option.name}", _shown(option, getattr(getattr(loaded.settings, section.name), option.name)))
         for section in _sections()
         for option in fields(getattr(loaded.settings, section.name))
     ]
@@ -50,7 +50,7 @@ def show(data_dir: Path | None, config: Path | None) -> None:
         for option in fields(entry):
             value = getattr(entry, option.name)
             if value != option.default:
-                click.echo(f"  {option.name} = {HIDDEN if option.name == 'key' else _toml(value)}")
+                click.echo(f"  {option.name} = {_shown(option, value)}")
     click.echo(f"\ndata directory: {loaded.settings.data_dir}")
 
 
@@ -87,6 +87,10 @@ def document() -> str:
 def _sections() -> list[Field[Any]]:
     """The sections of the file that are there once."""
     return [section for section in fields(Settings) if section.name != "contributions"]
+
+
+def _shown(option: Field[Any], value: object) -> str:
+    return HIDDEN if value and option.metadata.get("secret") else _toml(value)
 
 
 def _toml(value: object) -> str:

@@ -78,7 +78,8 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     catalog = load_catalog(settings.data_dir)
     backend = load_backend(settings.engine.backend, catalog, settings.engine)
     report = backend.provider()
-    yield Finding("ok", "engine", f"{settings.engine.backend} on {report.provider}, {report.threads} threads")
+    threads = f", {report.threads} threads" if report.threads else ""
+    yield Finding("ok", "engine", f"{settings.engine.backend} on {report.provider}{threads}")
     for provider, reason in _refused(settings, report):
         yield Finding("note", f"not on {provider}", reason)
     for kind in KINDS:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hordenode.crew import Contributed
 
 KEY_VARIABLE = "HORDENODE_KEY"
+ENGINE_KEY_VARIABLE = "HORDENODE_ENGINE_KEY"
 
 
 @click.group()
@@ -38,6 +39,14 @@ def offer_options(command: Any) -> Any:
         click.option("--text-model", "text_models", multiple=True, help="Text model to offer [default: all]."),
         click.option("--hours", help="Local time of day in which to work, as in 22:00-06:00 [default: always]."),
         click.option("--daily-jobs", type=click.IntRange(0), help="Most jobs in a day [default: no limit]."),
+        click.option(
+            "--engine", help="Program that does the work: openai, kobold or a1111 [default: hordenode's own engine]."
+        ),
+        click.option("--engine-url", help="Address of that program, such as http://127.0.0.1:5001."),
+        click.option("--engine-key-file", help=f"A file with its API key; or give the variable {ENGINE_KEY_VARIABLE}."),
+        click.option(
+            "--engine-model", "engine_models", multiple=True, help="A model of it, as NAME or NAME HERE=NAME THERE."
+        ),
         data_dir_option,
         config_option,
     )

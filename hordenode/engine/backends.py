@@ -21,6 +21,9 @@ GROUP = "hordenode.engines"
 BUILT_IN = {
     "onnx": ("hordenode.engine.onnx_backend", "OnnxBackend"),
     "fake": ("hordenode.engine.fake", "fake_backend"),
+    "openai": ("hordenode.engine.remote.backend", "openai_backend"),
+    "kobold": ("hordenode.engine.remote.backend", "kobold_backend"),
+    "a1111": ("hordenode.engine.remote.backend", "a1111_backend"),
 }
 
 Report = Callable[[Progress], None]

@@ -57,6 +57,7 @@ class Engine:
         self._tickets: dict[str, _Ticket] = {}
         self._wake = threading.Condition()  # guards the schedulers, the tickets and _open
         self._open = False
+        self._closed = False
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -90,7 +91,8 @@ class Engine:
         threads, self._threads = self._threads, []
         for thread in threads:
             await asyncio.to_thread(thread.join)
-        if threads:
+        if not self._closed:
+            self._closed = True
             self._backend.close()
 
     async def generate(self, job: Job, progress: Callable[[Progress], None] | None = None) -> Result:

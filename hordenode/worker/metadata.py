@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from PIL import Image
 
+from hordenode.domain.samplers import SAMPLER_NAMES
 from hordenode.engine.jobs import ImageJob, Picture
 from hordenode.version import __version__
 
 # Exif 2.32: tag numbers, and the eight bytes that name a comment's encoding.
 EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
 ENCODING = b"UNICODE\0"
-
-# The names that those tools have for the horde's samplers.
-SAMPLER_NAMES = {
-    "k_lms": "LMS",
-    "k_heun": "Heun",
-    "k_euler": "Euler",
-    "k_euler_a": "Euler a",
-    "k_dpm_2": "DPM2",
-    "k_dpm_2_a": "DPM2 a",
-    "k_dpm_fast": "DPM fast",
-    "k_dpm_adaptive": "DPM adaptive",
-    "k_dpmpp_2s_a": "DPM++ 2S a",
-    "k_dpmpp_2m": "DPM++ 2M",
-    "k_dpmpp_sde": "DPM++ SDE",
-    "dpmsolver": "DPM++ 2M",
-    "DDIM": "DDIM",
-    "lcm": "LCM",
-}
 
 
 def parameters(job: ImageJob, picture: Picture) -> str:
