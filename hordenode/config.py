@@ -150,8 +150,7 @@ class EngineSettings:
     enabled: bool = option(True, "Whether this node generates by itself; off, it only coordinates workers.")
     backend: str = option(
         "onnx",
-        "Which engine: onnx; a program that runs already: openai (an OpenAI-compatible text server), kobold (KoboldCpp), "
-        "a1111; or fake (instant, for trying things out).",
+        "Which engine: onnx; openai, kobold or a1111, programs that run already; or fake, for trying things out.",
     )
     threads: int = option(0, "CPU threads for generation; 0 means one per core.")
     providers: tuple[str, ...] = option(
@@ -192,6 +191,9 @@ class WorkerSettings:
     max_length: int = option(512, "Longest text to write, in tokens.")
     forms: tuple[str, ...] = option((), "Forms of alchemy to offer; empty means all that the engine can do.")
     max_tiles: int = option(80, "Largest picture for alchemy, in tiles of 512x512 pixels.")
+    amount: int = option(1, "Pictures or texts of one request to take at once, 1 to 20: pictures are one batch then.")
+    blacklist: tuple[str, ...] = option((), "Words; requests for pictures whose prompt has one are not taken.")
+    priority_users: tuple[str, ...] = option((), "Users, as name#1, whose requests are taken before all others.")
     metadata: bool = option(True, "Whether pictures carry how they were made (prompt, seed, settings) in their EXIF.")
     preview_every: int = option(5, "Steps between previews of a picture in the making; 0 means none.")
 

@@ -43,7 +43,12 @@ LONGEST_REST_S = 600.0  # so that a changed clock is noticed
 def make_workers(
     wiring: Wiring, engine: Engine, settings: WorkerSettings, *, abroad: bool = False
 ) -> list[Worker[Any, Any]]:
-    """One worker per kind that the engine can serve and the owner offers. `abroad`: they serve another horde."""
+    """One worker per kind that the engine can serve and the owner offers. ConfigError for what no horde takes.
+
+    `abroad`: they serve another horde.
+    """
+    if not 1 <= settings.amount <= MOST_AT_ONCE:
+        raise ConfigError(f"worker.amount: {settings.amount} is not from 1 to {MOST_AT_ONCE}.")
     names = worker_names(settings.name or socket.gethostname() or "hordenode")
     found: list[Worker[Any, Any]] = []
     image = image_offer(engine.models(), settings, names[Kind.IMAGE], AGENT)

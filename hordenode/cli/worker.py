@@ -40,6 +40,11 @@ def offer_options(command: Any) -> Any:
         click.option("--hours", help="Local time of day in which to work, as in 22:00-06:00 [default: always]."),
         click.option("--daily-jobs", type=click.IntRange(0), help="Most jobs in a day [default: no limit]."),
         click.option(
+            "--amount",
+            type=click.IntRange(1, 20),
+            help="Pictures or texts of one request to take at once [default: 1].",
+        ),
+        click.option(
             "--engine", help="Program that does the work: openai, kobold or a1111 [default: hordenode's own engine]."
         ),
         click.option("--engine-url", help="Address of that program, such as http://127.0.0.1:5001."),

@@ -7,6 +7,8 @@ import base64
 import logging
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from hordenode.client.faults import image_fault
 from hordenode.engine.jobs import EngineError, ImageResult
 from hordenode.engine.jobs import ImageJob as EngineJob
@@ -28,7 +30,7 @@ class Drawn:
 
 
 class ImageWorker(Worker[ImageJob, Drawn]):
-    """One job at a time on the engine; a job may be several pictures."""
+    """One job at a time on the engine; a job may be several pictures, which are one batch there."""
 
     def __init__(self, wiring: Wiring, offer: ImagePop) -> None:
         super().__init__(wiring, offer.name, capacity=1)
@@ -61,21 +63,31 @@ class ImageWorker(Worker[ImageJob, Drawn]):
 
     async def _make(self, job: ImageJob, prepared: results.Sources) -> Drawn:
         wiring = self._wiring
-        ask = results.engine_image_job(job, prepared, wiring.priority, preview_every=wiring.preview_every)
+        ask = results.engine_image_job(
+            job, prepared, wiring.priority, preview_every=wiring.preview_every, safe=not self._offer.nsfw
+        )
         made = await wiring.engine.generate(ask, wiring.progress)
         assert isinstance(made, ImageResult)
+        if len(made.images) != len(job.ids):
+            raise EngineError(f"The engine drew {len(made.images)} pictures of {len(job.ids)}.")
         return Drawn(ask, prepared, made)
 
     async def _deliver(self, job: ImageJob, made: Drawn) -> None:
-        uploads = job.r2_uploads or ()
-        for position, (job_id, url, picture) in enumerate(zip(job.ids, uploads, made.result.images, strict=True)):
-            text = parameters(made.ask, picture) if self._wiring.metadata else ""
-            webp = await asyncio.to_thread(results.encode_webp, picture, text)
-            remarks = results.remarks_on(made.ask, made.sources, picture)
-            submit = results.image_submit(job_id, picture, remarks, position, len(job.ids))
-            if not await self._hand_in(self._wiring.horde.upload, url, webp):
-                submit = image_fault(job_id)
-            await self._hand_in(self._wiring.horde.submit_image, submit)
+        await asyncio.gather(*(self._deliver_one(job, made, position) for position in range(len(job.ids))))
+
+    async def _deliver_one(self, job: ImageJob, made: Drawn, position: int) -> None:
+        """One of the pictures: ids, links and pictures are in the same order."""
+        job_id, picture = job.ids[position], made.result.images[position]
+        text = parameters(made.ask, picture) if self._wiring.metadata else ""
+        webp = await asyncio.to_thread(results.encode_webp, picture, text)
+        remarks = results.remarks_on(made.ask, made.sources, picture)
+        submit = results.image_submit(job_id, picture, remarks, position, len(job.ids))
+        links = job.r2_uploads or ((job.r2_upload,) if job.r2_upload else ())
+        if position >= len(links):  # a horde without storage takes the picture itself
+            submit = replace(submit, generation=base64.b64encode(webp).decode())
+        elif not await self._hand_in(self._wiring.horde.upload, links[position], webp):
+            submit = image_fault(job_id)
+        await self._hand_in(self._wiring.horde.submit_image, submit)
 
     async def _fault(self, job: ImageJob) -> None:
         for job_id in job.ids:

@@ -12,6 +12,7 @@ from hordenode.protocol.image import ImagePop
 from hordenode.protocol.text import TextPop
 
 MOST_THREADS = 50  # worker_protocol.md 4
+MOST_AT_ONCE = 20  # worker_protocol.md 1
 
 
 def image_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str, agent: str) -> ImagePop | None:
@@ -30,6 +31,9 @@ def image_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str
         nsfw=settings.nsfw,
         bridge_agent=agent,
         max_pixels=settings.max_pixels,
+        amount=settings.amount,
+        blacklist=settings.blacklist,
+        priority_usernames=settings.priority_users,
         allow_img2img=sources,
         allow_painting=sources,
         allow_post_processing=False,
@@ -51,6 +55,8 @@ def text_offer(models: Iterable[ModelInfo], settings: WorkerSettings, name: str,
         bridge_agent=agent,
         threads=min(MOST_THREADS, max(model.max_batch for model in offered)),
         max_length=settings.max_length,
+        amount=settings.amount,
+        priority_usernames=settings.priority_users,
         max_context_length=context,
     )
 
@@ -65,7 +71,16 @@ def alchemy_offer(
     forms = _offered("alchemy", models, settings.forms)
     if abroad and not settings.forms:
         forms = tuple(form for form in forms if form not in OWN_FORMS)
-    return AlchemyPop(name=name, forms=forms, bridge_agent=agent, max_tiles=settings.max_tiles) if forms else None
+    if not forms:
+        return None
+    return AlchemyPop(
+        name=name,
+        forms=forms,
+        bridge_agent=agent,
+        max_tiles=settings.max_tiles,
+        amount=settings.amount,
+        priority_usernames=settings.priority_users,
+    )
 
 
 def _offered(kind: str, models: Iterable[ModelInfo], wanted: tuple[str, ...]) -> tuple[str, ...]:

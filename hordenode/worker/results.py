@@ -54,8 +54,13 @@ class Sources:
     lost: tuple[Literal["source_image", "source_mask"], ...] = ()
 
 
-def engine_image_job(job: wire_image.ImageJob, sources: Sources, priority: int, *, preview_every: int = 0) -> ImageJob:
-    """The engine's job for a popped one: one picture per id, seeds counting up from the payload's."""
+def engine_image_job(
+    job: wire_image.ImageJob, sources: Sources, priority: int, *, preview_every: int = 0, safe: bool = False
+) -> ImageJob:
+    """The engine's job for a popped one: one picture per id, seeds counting up from the payload's.
+
+    safe: the worker offers nothing that is not safe for work, whatever the job says.
+    """
     payload = job.payload
     prompt, _, negative = (payload.prompt or "").partition(NEGATIVE_MARK)
     seed = int(payload.seed or 0)
@@ -79,7 +84,7 @@ def engine_image_job(job: wire_image.ImageJob, sources: Sources, priority: int, 
         hires_fix=payload.hires_fix,
         hires_fix_denoising_strength=_given(payload.hires_fix_denoising_strength, None),
         tiling=payload.tiling,
-        censor_nsfw=payload.use_nsfw_censor is True,
+        censor_nsfw=safe or payload.use_nsfw_censor is True,
         preview_every=preview_every,
         priority=priority,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,13 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from hordenode.catalog import Catalog
 from hordenode.client.http import HttpHorde
 from hordenode.config import EngineSettings, WorkerSettings
+from hordenode.engine.backends import Report
 from hordenode.engine.engine import Engine
 from hordenode.engine.fake import FakeBackend
-from hordenode.engine.jobs import ModelInfo
+from hordenode.engine.jobs import ImageJob, Job, ModelInfo, Result
 from hordenode.version import AGENT
 from hordenode.worker.image import ImageWorker
 from hordenode.worker.offers import image_offer, text_offer
@@ -39,19 +42,21 @@ class Served:
 
 
 @asynccontextmanager
-async def served(kind: str, horde: PublicHorde) -> AsyncIterator[Served]:
+async def served(
+    kind: str, horde: PublicHorde, settings: WorkerSettings | None = None, backend: FakeBackend | None = None
+) -> AsyncIterator[Served]:
     pauses: list[float] = []
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
         await asyncio.sleep(0)
 
-    engine = Engine(Catalog(), EngineSettings(), FakeBackend(MODELS, fail_on="broken"))
+    engine = Engine(Catalog(), EngineSettings(), backend or FakeBackend(MODELS, fail_on="broken"))
     await engine.start()
     transport = httpx.ASGITransport(app=horde.app)
     client = HttpHorde("http://horde.test", KEY, transport=transport, pause=lambda seconds: asyncio.sleep(0.001))
     wiring = Wiring(client, engine, lambda: 7, lambda progress: None, pause=pause)
-    worker = make_worker(kind, wiring, engine)
+    worker = make_worker(kind, wiring, engine, settings or WorkerSettings())
     running = asyncio.create_task(worker.run())
     try:
         yield Served(horde, worker, running, pauses)
@@ -63,9 +68,9 @@ async def served(kind: str, horde: PublicHorde) -> AsyncIterator[Served]:
     assert horde.breaches == []
 
 
-def make_worker(kind: str, wiring: Wiring, engine: Engine) -> Worker[Any, Any]:
-    image = image_offer(engine.models(), WorkerSettings(), "painter", AGENT)
-    text = text_offer(engine.models(), WorkerSettings(), "writer", AGENT)
+def make_worker(kind: str, wiring: Wiring, engine: Engine, settings: WorkerSettings) -> Worker[Any, Any]:
+    image = image_offer(engine.models(), settings, "painter", AGENT)
+    text = text_offer(engine.models(), settings, "writer", AGENT)
     assert image is not None
     assert text is not None
     return ImageWorker(wiring, image) if kind == "image" else TextWorker(wiring, text)
@@ -81,6 +86,56 @@ def test_a_batch_is_uploaded_and_then_submitted_picture_by_picture() -> None:
         assert [each["gen_metadata"][-1] for each in results] == [
             {"type": "batch_index", "value": "see_ref", "ref": str(position)} for position in range(3)
         ]
+
+    run(story())
+
+
+class Counting(FakeBackend):
+    """Notes the seeds of each run."""
+
+    def __init__(self) -> None:
+        super().__init__(MODELS)
+        self.runs: list[tuple[int, ...]] = []
+
+    def run(self, job: Job, report: Report) -> Result:
+        if isinstance(job, ImageJob):
+            self.runs.append(job.seeds)
+        return super().run(job, report)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_the_owner_says_how_many_are_asked_for(kind: str) -> None:
+    async def story() -> None:
+        horde = PublicHorde()
+        ids = horde.image_job(ids=4) if kind == "image" else horde.text_job(ids=4)
+        async with served(kind, horde, WorkerSettings(amount=4)):
+            results = await horde.all_submitted(ids)
+        assert [each["state"] for each in results] == ["ok"] * 4
+        assert set(horde.amounts) == {4}
+
+    run(story())
+
+
+def test_a_batch_is_one_run_of_the_engine_and_each_picture_goes_to_the_link_of_its_id() -> None:
+    async def story() -> None:
+        horde, backend = PublicHorde(), Counting()
+        ids = horde.image_job(ids=3, seed="7")
+        async with served("image", horde, WorkerSettings(amount=3), backend):
+            await horde.all_submitted(ids)
+        assert backend.runs == [(7, 8, 9)]
+        for job_id, seed in zip(ids, (7, 8, 9), strict=True):
+            picture = Image.open(io.BytesIO(horde.given[job_id].uploaded))
+            assert f"Seed: {seed}," in picture.getexif().get_ifd(0x8769)[0x9286].decode("utf-16-be", "ignore")
+
+    run(story())
+
+
+def test_a_horde_without_storage_gets_the_picture_itself() -> None:
+    async def story() -> None:
+        horde = PublicHorde(storage=False)
+        ids = horde.image_job(ids=2)
+        async with served("image", horde):
+            assert [each["state"] for each in await horde.all_submitted(ids)] == ["ok", "ok"]
 
     run(story())
 

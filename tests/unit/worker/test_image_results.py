@@ -7,8 +7,9 @@ import io
 from PIL import Image
 
 from hordenode.engine.jobs import ImageJob, Picture
+from hordenode.protocol import image as wire
 from hordenode.worker.metadata import parameters
-from hordenode.worker.results import Sources, encode_webp, image_submit, remarks_on
+from hordenode.worker.results import Sources, encode_webp, engine_image_job, image_submit, remarks_on
 
 JOB = ImageJob("job", "a model, 2", "a house", "fog", width=64, height=64, clip_skip=2, tiling=True)
 PLAIN = Picture(64, 64, bytes(64 * 64 * 3), 9)
@@ -39,3 +40,8 @@ def test_a_picture_keeps_quiet_when_it_should() -> None:
     assert 'Model: "a model, 2", Clip skip: 2, Tiling: True' in text
     told, quiet = (Image.open(io.BytesIO(encode_webp(PLAIN, each))) for each in (text, ""))
     assert told.getexif() and not quiet.getexif()
+
+
+def test_a_worker_that_offers_nothing_unsafe_censors_whatever_the_job_says() -> None:
+    job = wire.ImageJob(id="a", ids=("a",), model="a model", payload=wire.ImageJobPayload(prompt="a house", seed="7"))
+    assert [engine_image_job(job, Sources(), 0, safe=safe).censor_nsfw for safe in (True, False)] == [True, False]
