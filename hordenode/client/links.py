@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 
@@ -43,10 +43,11 @@ class LinkGuard(Guard):
         self._nearby: frozenset[str] | None = None
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """See Guard. The horde is looked up the first time."""
+        """See Guard. The horde is looked up until it is found; where nobody here knows it, it is taken for a public one."""
         if self._nearby is None:
-            here = await self.known(self._horde.host, self._horde.port or PORTS.get(self._horde.scheme, 80))
-            self._nearby = frozenset(kind for address in here for kind in NEARBY.get(kind_of(address), ()))
+            with suppress(TargetUnknown):
+                here = await self.known(self._horde.host, self._horde.port or PORTS.get(self._horde.scheme, 80))
+                self._nearby = frozenset(kind for address in here for kind in NEARBY.get(kind_of(address), ()))
         return await super().addresses(host, port)
 
     def permits(self, address: Address) -> bool:

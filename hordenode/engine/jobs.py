@@ -258,6 +258,10 @@ class JobCancelled(EngineError):
     """The job was told to stop."""
 
 
+class EngineAway(EngineError):
+    """The program that does the work cannot be reached: other jobs would fail now, too."""
+
+
 class UnknownModel(EngineError):
     """The engine has no model of this name."""
 

@@ -9,7 +9,7 @@ from hordenode.client.faults import form_fault
 from hordenode.engine.jobs import AlchemyResult, EngineError
 from hordenode.protocol.alchemy import AlchemyJob, AlchemyJobForm, AlchemyPop
 from hordenode.worker import results
-from hordenode.worker.worker import Wiring, Worker, report_failure
+from hordenode.worker.worker import Wiring, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class AlchemyWorker(Worker[AlchemyJob, list[Done]]):
             if isinstance(image, Exception):
                 raise image
             ask = results.engine_alchemy_job(form, image, wiring.priority)
-            made = await wiring.engine.generate(ask, wiring.progress)
+            made = await self._generate(ask)
         except Exception as error:
-            report_failure(self.name, form.id, error)
+            self._failed(form.id, error)
             return None
         assert isinstance(made, AlchemyResult)
         return made

@@ -66,7 +66,7 @@ class ImageWorker(Worker[ImageJob, Drawn]):
         ask = results.engine_image_job(
             job, prepared, wiring.priority, preview_every=wiring.preview_every, safe=not self._offer.nsfw
         )
-        made = await wiring.engine.generate(ask, wiring.progress)
+        made = await self._generate(ask)
         assert isinstance(made, ImageResult)
         if len(made.images) != len(job.ids):
             raise EngineError(f"The engine drew {len(made.images)} pictures of {len(job.ids)}.")

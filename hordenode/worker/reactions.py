@@ -59,6 +59,11 @@ def to_pop(error: Exception, failures: int, spread: Callable[[float, float], flo
     return Reaction(Step.RETRY, _growing(failures, spread))
 
 
+def to_lost_engine(failures: int, spread: Callable[[float, float], float] = random.uniform) -> float:
+    """Seconds until another job is asked for, after the `failures`-th in a row for which the engine was not there."""
+    return _growing(failures, spread)
+
+
 def to_submit(error: Exception, tries: int, spread: Callable[[float, float], float] = random.uniform) -> Reaction:
     """After the `tries`-th try to hand in a result. It is safe to repeat: a horde knows what it already has."""
     if isinstance(error, HordeError):

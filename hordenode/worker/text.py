@@ -8,7 +8,7 @@ from hordenode.client.faults import text_fault
 from hordenode.engine.jobs import TextResult
 from hordenode.protocol.text import TextJob, TextPop
 from hordenode.worker import results
-from hordenode.worker.worker import Wiring, Worker, report_failure
+from hordenode.worker.worker import Wiring, Worker
 
 
 class TextWorker(Worker[TextJob, list[TextResult | None]]):
@@ -30,9 +30,9 @@ class TextWorker(Worker[TextJob, list[TextResult | None]]):
     async def _write(self, job: TextJob, job_id: str) -> TextResult | None:
         try:
             ask = results.engine_text_job(job, job_id, self._wiring.seed(), self._wiring.priority)
-            made = await self._wiring.engine.generate(ask, self._wiring.progress)
+            made = await self._generate(ask)
         except Exception as error:
-            report_failure(self.name, job_id, error)
+            self._failed(job_id, error)
             return None
         assert isinstance(made, TextResult)
         return made

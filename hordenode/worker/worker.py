@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from hordenode.client.base import HordeClient
-from hordenode.engine.jobs import EngineError, Job, JobCancelled, Progress, Result
+from hordenode.engine.jobs import EngineAway, EngineError, Job, JobCancelled, Progress, Result
 from hordenode.protocol.common import WorkerMessage
 from hordenode.protocol.errors import HordeError
 from hordenode.worker import reactions
@@ -98,6 +98,7 @@ class Worker(ABC, Generic[J, M]):
         self._stopping = False
         self._idle = False  # the last pop brought nothing
         self._failures = 0
+        self._engine_failures = 0
         self._held: set[str] = set()  # ids of jobs that are not submitted
         self._unmade = 0  # jobs that the engine has not finished
         self._pops: set[asyncio.Task[None]] = set()
@@ -208,7 +209,17 @@ class Worker(ABC, Generic[J, M]):
             self.stop()
             return
         log.warning("%s: %s Trying again in %.0f s. %s", self.name, _sentence(error), reaction.pause, reaction.advice)
-        self._resting = asyncio.create_task(self._rest(reaction.pause), name=f"worker {self.name} rests")
+        self._begin_rest(reaction.pause)
+
+    def _failed(self, job_id: str | None, error: Exception) -> None:
+        """A job failed. While the engine is not there, none is asked for: the horde counts those that fail."""
+        report_failure(self.name, job_id, error)
+        if isinstance(error, EngineAway) and self._resting is None and not self._stopping:
+            self._engine_failures += 1
+            self._begin_rest(reactions.to_lost_engine(self._engine_failures))
+
+    def _begin_rest(self, seconds: float) -> None:
+        self._resting = asyncio.create_task(self._rest(seconds), name=f"worker {self.name} rests")
 
     async def _rest(self, seconds: float) -> None:
         await self._wiring.pause(seconds)
@@ -246,11 +257,17 @@ class Worker(ABC, Generic[J, M]):
                 self._pace.worked(loop.time() - begun)
                 return made
         except Exception as error:
-            report_failure(self.name, job.id, error)
+            self._failed(job.id, error)
             return None
         finally:
             self._unmade -= 1
             self._changed.set()
+
+    async def _generate(self, job: Job) -> Result:
+        """Run the engine. Raises EngineError."""
+        made = await self._wiring.engine.generate(job, self._wiring.progress)
+        self._engine_failures = 0
+        return made
 
     async def _hand_in(self, send: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> bool:
         """Send until the horde has it, or will not have it; False then."""

@@ -19,7 +19,7 @@ from hordenode.config import EngineSettings, WorkerSettings
 from hordenode.engine.backends import Report
 from hordenode.engine.engine import Engine
 from hordenode.engine.fake import FakeBackend
-from hordenode.engine.jobs import ImageJob, Job, ModelInfo, Result
+from hordenode.engine.jobs import EngineAway, ImageJob, Job, ModelInfo, Result
 from hordenode.version import AGENT
 from hordenode.worker.image import ImageWorker
 from hordenode.worker.offers import image_offer, text_offer
@@ -136,6 +136,34 @@ def test_a_horde_without_storage_gets_the_picture_itself() -> None:
         ids = horde.image_job(ids=2)
         async with served("image", horde):
             assert [each["state"] for each in await horde.all_submitted(ids)] == ["ok", "ok"]
+
+    run(story())
+
+
+class Away(FakeBackend):
+    """Is not there for the first two jobs."""
+
+    def __init__(self) -> None:
+        super().__init__(MODELS)
+        self.missing = 2
+
+    def run(self, job: Job, report: Report) -> Result:
+        if self.missing:
+            self.missing -= 1
+            raise EngineAway("127.0.0.1:5001 cannot be reached")
+        return super().run(job, report)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_while_the_engine_is_not_there_no_job_is_asked_for(kind: str) -> None:
+    async def story() -> None:
+        horde = PublicHorde()
+        ids = [(horde.image_job() if kind == "image" else horde.text_job())[0] for _ in range(3)]
+        async with served(kind, horde, backend=Away()) as at:
+            results = await horde.all_submitted(ids)
+            assert [each["state"] for each in results] == ["faulted", "faulted", "ok"]
+            assert len(at.pauses) == 2
+            assert at.pauses[0] < at.pauses[1], "longer each time"
 
     run(story())
 

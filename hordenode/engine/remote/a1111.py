@@ -92,7 +92,7 @@ class A1111:
         skip = "false" if job.preview_every else "true"
         try:
             found = await self._connection.get(f"sdapi/v1/progress?skip_current_image={skip}")
-        except RemoteError as error:
+        except EngineError as error:
             log.debug("no progress of %s: %s", job.id, error)
             return
         state = found.get("state") or {}

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from hordenode.engine.jobs import EngineError
+from hordenode.engine.jobs import EngineAway, EngineError
 
 CONNECT_S = 5.0
 TRIES = 4
@@ -21,7 +21,7 @@ LONGEST_ANSWER = 256 * 2**20  # bytes: a batch of pictures as base64
 
 
 class RemoteError(EngineError):
-    """The program refused a call, or cannot be reached. status: of its answer; 0 without one."""
+    """The program refused a call, or answered with something else. status: of a refusal; 0 without one."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -65,17 +65,17 @@ class Connection:
         )
 
     async def get(self, path: str) -> Any:
-        """The JSON of an answer. Raises RemoteError."""
+        """The JSON of an answer. Raises RemoteError, EngineAway."""
         async with self._answer("GET", path, None) as answer:
             return self._decode(await self._read(answer))
 
     async def post(self, path: str, body: object) -> Any:
-        """The JSON of an answer. Raises RemoteError."""
+        """The JSON of an answer. Raises RemoteError, EngineAway."""
         async with self._answer("POST", path, body) as answer:
             return self._decode(await self._read(answer))
 
     async def events(self, path: str, body: object) -> AsyncGenerator[str, None]:
-        """The data of each server-sent event of the answer. Raises RemoteError, also when the stream breaks off."""
+        """The data of each server-sent event of the answer. Raises RemoteError; EngineAway also when it breaks off."""
         async with self._answer("POST", path, body) as answer:
             try:
                 async for line in answer.aiter_lines():
@@ -149,8 +149,8 @@ class Connection:
         text = f"{self.name} refused with status {answer.status_code}: {told or answer.reason_phrase}"
         return RemoteError(text, answer.status_code)
 
-    def _unreachable(self, error: httpx.HTTPError) -> RemoteError:
-        return RemoteError(f"{self.name} cannot be reached: {str(error) or type(error).__name__}")
+    def _unreachable(self, error: httpx.HTTPError) -> EngineAway:
+        return EngineAway(f"{self.name} cannot be reached: {str(error) or type(error).__name__}")
 
 
 def _retry_after(answer: httpx.Response) -> float:

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from hordenode.catalog import Catalog
-from hordenode.client.guard import Guard, TargetRefused
+from hordenode.client.guard import Guard, TargetRefused, TargetUnknown
 from hordenode.client.http import HttpHorde
 from hordenode.client.links import LinkGuard
 from hordenode.config import EngineSettings, WorkerSettings
@@ -23,7 +23,7 @@ from hordenode.worker.offers import image_offer
 from hordenode.worker.worker import Wiring
 from tests.support.aio import run
 from tests.support.public_horde import KEY, PublicHorde
-from tests.support.web import names
+from tests.support.web import names, web_server
 
 HORDES = {"public": "93.184.215.14", "private": "192.168.1.5", "link-local": "169.254.7.7", "loopback": "127.0.0.1"}
 LINKS = {
@@ -69,6 +69,30 @@ def test_a_refusal_says_what_to_do() -> None:
             with pytest.raises(PlainError, match=r"10\.0\.0\.1.*outgoing\.private_networks"):
                 await call
         await horde.aclose()
+
+    run(story())
+
+
+def test_behind_a_proxy_forbidden_links_are_still_refused_and_the_rest_is_the_proxys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What only the proxy can find, it may fetch."""
+
+    async def unknown(host: str, port: int) -> list[str]:
+        if host.endswith(".example"):
+            raise TargetUnknown(f"The host '{host}' cannot be found.")
+        return [host]
+
+    async def story() -> None:
+        async with web_server() as proxy:
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+            for url in ("http://horde.example", f"http://{HORDES['public']}"):
+                horde = HttpHorde(url, guard=Guard(resolve=unknown))
+                assert await horde.download("http://files.example/a.webp") == b"fine"
+                with pytest.raises(PlainError, match="not a public address"):
+                    await horde.download("http://10.0.0.1/")
+                await horde.aclose()
+            assert [each.path for each in proxy.heard] == ["http://files.example/a.webp"] * 2
 
     run(story())
 
