@@ -218,6 +218,8 @@ def engine_of(entry: Contribution, engine: EngineSettings) -> EngineSettings:
     """The engine that serves an entry: the node's, or one of its own."""
     if not entry.engine:
         return engine
+    if engine.url and engine.backend != entry.engine:  # what it says is another program's
+        engine = EngineSettings(parallel=engine.parallel, timeout=engine.timeout, ignore=engine.ignore)
     return replace(
         engine,
         backend=entry.engine,

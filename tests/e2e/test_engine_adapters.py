@@ -25,9 +25,10 @@ SECRET = "sk-a-secret-key"
 
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """`node` generates with an OpenAI-compatible server; `openai` heard what that was asked."""
+    """`node` generates with an OpenAI-compatible server; `openai` heard what that was asked. `other` has no engine."""
 
     node: NodeProcess
+    other: NodeProcess
     openai: FakeOpenAI
 
 
@@ -36,18 +37,22 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     folder = tmp_path_factory.mktemp("adapters")
     openai = FakeOpenAI()
     with ExitStack() as stack:
+        other = stack.enter_context(node_process(folder / "other", "--no-engine"))
         key_file, config = folder / "key", folder / "node.toml"
         key_file.write_text(SECRET)
+        kobold = stack.enter_context(served(FakeKobold(model="koboldcpp/large").app))
         config.write_text(
             f'[engine]\nbackend = "openai"\nurl = "{stack.enter_context(served(openai.app))}"\n'
             f'key_file = "{key_file}"\nmodels = ["Mine=org/model"]\n'
+            f'[[worker]]\n[[worker]]\nname = "abroad"\nhorde = "{other.url}"\nkey = "{create_user(other, "friend")}"\n'
+            f'engine = "kobold"\nengine_url = "{kobold}"\n'
         )
         node = stack.enter_context(node_process(folder / "node", "--config", str(config)))
         key = create_user(node, "worker owner")
         for engine, app in (("kobold", FakeKobold().app), ("a1111", FakeA1111().app)):
             url = stack.enter_context(served(app))
             stack.enter_context(worker(node, folder / engine, key, engine, url))
-        yield Machines(node, openai)
+        yield Machines(node, other, openai)
     assert SECRET not in (folder / "node.log").read_text()
 
 
@@ -78,6 +83,11 @@ def test_a_node_writes_with_an_openai_compatible_server(machines: Machines) -> N
     assert (made["model"], made["text"]) == ("Mine", "".join(WORDS))
     assert machines.openai.bodies[-1]["model"] == "org/model"
     assert machines.openai.headers[-1]["authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_node_contributes_with_an_engine_of_its_own(machines: Machines) -> None:
+    made = ask(machines.other, "text", {**TEXT, "models": ["koboldcpp/large"]})
+    assert (made["worker_name"], made["text"]) == ("abroad texts", "".join(WORDS))
 
 
 def test_a_machine_with_koboldcpp_joins(machines: Machines) -> None:
