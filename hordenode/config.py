@@ -9,7 +9,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -212,22 +212,6 @@ class Contribution(WorkerSettings):
     engine_key: str = secret("Its API key.")
     engine_key_file: str = option("", "A file that holds that key, instead of `engine_key`.")
     engine_models: tuple[str, ...] = option((), "Its models to run, as engine.models names them.")
-
-
-def engine_of(entry: Contribution, engine: EngineSettings) -> EngineSettings:
-    """The engine that serves an entry: the node's, or one of its own."""
-    if not entry.engine:
-        return engine
-    if engine.url and engine.backend != entry.engine:  # what it says is another program's
-        engine = EngineSettings(parallel=engine.parallel, timeout=engine.timeout, ignore=engine.ignore)
-    return replace(
-        engine,
-        backend=entry.engine,
-        url=entry.engine_url or engine.url,
-        key=entry.engine_key or ("" if entry.engine_key_file else engine.key),
-        key_file=entry.engine_key_file or engine.key_file,
-        models=entry.engine_models or engine.models,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from hordenode.client.guard import Guard
 from hordenode.client.http import HttpHorde
-from hordenode.config import ConfigError, Contribution, WorkerSettings
+from hordenode.config import ConfigError, Contribution, EngineSettings, WorkerSettings
 from hordenode.domain.entities import Kind
 from hordenode.domain.names import worker_names
 from hordenode.engine.engine import Engine
@@ -27,7 +28,7 @@ from hordenode.version import AGENT
 from hordenode.worker.alchemy import AlchemyWorker
 from hordenode.worker.allowance import Allowance, Hours, Tally
 from hordenode.worker.image import ImageWorker
-from hordenode.worker.offers import alchemy_offer, image_offer, text_offer
+from hordenode.worker.offers import MOST_AT_ONCE, alchemy_offer, image_offer, text_offer
 from hordenode.worker.reporter import Reporter
 from hordenode.worker.text import TextWorker
 from hordenode.worker.worker import Wiring, Worker, WorkerRefused
@@ -171,6 +172,22 @@ class Crew:
         for worker in self:
             worker.abandon()
         finished.cancel()
+
+
+def engine_of(entry: Contribution, engine: EngineSettings) -> EngineSettings:
+    """The engine that serves an entry: the node's, or one of its own."""
+    if not entry.engine:
+        return engine
+    if engine.url and engine.backend != entry.engine:  # what it says is another program's
+        engine = EngineSettings(parallel=engine.parallel, timeout=engine.timeout, ignore=engine.ignore)
+    return replace(
+        engine,
+        backend=entry.engine,
+        url=entry.engine_url or engine.url,
+        key=entry.engine_key or ("" if entry.engine_key_file else engine.key),
+        key_file=entry.engine_key_file or engine.key_file,
+        models=entry.engine_models or engine.models,
+    )
 
 
 def key_of(settings: Contribution) -> str:

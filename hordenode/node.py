@@ -20,7 +20,7 @@ from hordenode.api.route import ApiSettings
 from hordenode.api.router import Router
 from hordenode.api.routes import ROUTES
 from hordenode.catalog import load_catalog
-from hordenode.config import EngineSettings, Settings, engine_of
+from hordenode.config import EngineSettings, Settings
 from hordenode.coordinator import filters, house, janitor, retention, statistics, users, watch
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.line import Line
@@ -29,7 +29,7 @@ from hordenode.coordinator.local import LocalHorde
 from hordenode.coordinator.monthly import pay_monthly
 from hordenode.coordinator.trust import trust_proven
 from hordenode.coordinator.webhooks import WebhookSender
-from hordenode.crew import LOCAL_PRIORITY, Contributed, Crew, make_workers
+from hordenode.crew import LOCAL_PRIORITY, Contributed, Crew, engine_of, make_workers
 from hordenode.discovery import Advertiser, advertiser_for
 from hordenode.domain.entities import OWNER_ID
 from hordenode.embedding import GeneratedImage, GeneratedText, Generator, ImageAsk, TextAsk

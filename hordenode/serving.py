@@ -11,8 +11,8 @@ from typing import Any
 from hordenode.catalog import load_catalog
 from hordenode.client.base import Unreachable
 from hordenode.client.guard import make_guard
-from hordenode.config import Contribution, Settings, engine_of
-from hordenode.crew import Contributed, Crew
+from hordenode.config import Contribution, Settings
+from hordenode.crew import Contributed, Crew, engine_of
 from hordenode.engine.engine import Engine
 from hordenode.engine.jobs import EngineError
 from hordenode.protocol.errors import HordeError
