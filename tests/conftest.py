@@ -16,7 +16,8 @@ LOG = Path(tempfile.gettempdir()) / f"hordenode-tests-outgoing-{os.getpid()}"
 
 os.environ[outgoing.LOG] = str(LOG)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(outgoing.FOLDER), os.environ.get("PYTHONPATH")]))
-sys.addaudithook(outgoing.watch)
+if "_tests_outgoing" not in sys.modules:  # a process of pytest-xdist has it already, as all children have
+    sys.addaudithook(outgoing.watch)
 
 
 @pytest.fixture(autouse=True)

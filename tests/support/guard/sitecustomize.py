@@ -10,5 +10,6 @@ if "TESTS_OUTGOING_LOG" in os.environ:
     assert _spec is not None
     assert _spec.loader is not None
     _outgoing = importlib.util.module_from_spec(_spec)
+    sys.modules["_tests_outgoing"] = _outgoing
     _spec.loader.exec_module(_outgoing)
     sys.addaudithook(_outgoing.watch)
