@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from hordenode.demo.denoiser import TEXT_LENGTH, TEXT_WIDTH, Attention, FeedForward
 from hordenode.demo.detector import Detector, worn
 from hordenode.demo.draw import HELD_OUT_SEED, draw_picture
-from hordenode.demo.export_image import store_half, write_json, write_tokenizer
+from hordenode.demo.export_image import write_tokenizer
+from hordenode.demo.onnx_files import store_half, write_json
 from hordenode.demo.sightings import SIDE
 from hordenode.demo.train_autoencoder import to_tensor
 from hordenode.demo.train_image import END_ID, START_ID, encode_caption, train_tokenizer

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hordenode.demo.autoencoder import Residual
 from hordenode.demo.draw import HELD_OUT_SEED, draw_picture
-from hordenode.demo.export_image import store_half
+from hordenode.demo.onnx_files import store_half
 from hordenode.demo.sightings import CHANNELS, SIDE, target_map
 from hordenode.demo.train_autoencoder import to_tensor
 from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average

@@ -3,23 +3,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+import torch.nn.functional as F
 from tokenizers import Tokenizer, processors
 from torch import Tensor, nn
 
 from hordenode.demo.autoencoder import FACTOR, LATENT_CHANNELS, AutoEncoder
 from hordenode.demo.denoiser import TEXT_LENGTH, TEXT_WIDTH
+from hordenode.demo.onnx_files import store_half, write_json
+from hordenode.demo.painter import Painter, load_painter
 from hordenode.demo.schedule import SCHEDULER_CONFIG
-from hordenode.demo.train_image import END, END_ID, START, START_ID, ImageModel, load_tokenizer
+from hordenode.demo.train_image import END, END_ID, START, START_ID, STATISTICS, ImageModel, load_tokenizer
 from hordenode.demo.training import load_average
 
 OPSET = 18
@@ -34,32 +36,42 @@ class Decoder(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, auto: AutoEncoder, mean: Tensor, deviation: Tensor) -> None:
+    def __init__(self, painter: Painter, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
-        self.auto = auto
+        self.painter = painter
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
 
     def forward(self, latent_sample: Tensor) -> Tensor:
-        """Map [B, 8, h, w] to pixels [B, 3, 8h, 8w] in -1..1."""
-        return self.auto.decode(latent_sample * self.deviation + self.mean).clamp(-1, 1)
+        """Map [B, 16, h, w] to pixels [B, 3, 16h, 16w] in -1..1."""
+        return self.painter(latent_sample * self.deviation + self.mean).clamp(-1, 1)
 
 
 class Encoder(nn.Module):
-    """From pixels to the denoiser's latents, for pictures that start from a picture."""
+    """From pixels to the denoiser's latents, for pictures that start from a picture.
+
+    The auto-encoder's own norm is written out, so that the exporter leaves its weights as they are.
+    """
 
     mean: Tensor
     deviation: Tensor
+    norm_mean: Tensor
+    norm_deviation: Tensor
 
     def __init__(self, auto: AutoEncoder, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
-        self.auto = auto
+        self.encoder = auto.encoder
+        norm = auto.latent_norm
+        norm_mean, variance = (cast(Tensor, value) for value in (norm.running_mean, norm.running_var))
+        self.register_buffer("norm_mean", norm_mean.reshape(mean.shape))
+        self.register_buffer("norm_deviation", (variance + norm.eps).sqrt().reshape(mean.shape))
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
 
     def forward(self, sample: Tensor) -> Tensor:
-        """Map pixels [B, 3, H, W] in -1..1 to [B, 8, H/8, W/8]."""
-        return (self.auto.encode(sample) - self.mean) / self.deviation
+        """Map pixels [B, 3, H, W] in -1..1 to [B, 16, H/16, W/16]."""
+        latents = (self.encoder(F.avg_pool2d(sample, 2)) - self.norm_mean) / self.norm_deviation
+        return (latents - self.mean) / self.deviation
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class Part:
     config: dict[str, object]
 
 
-def export_image(folder: Path, target: Path, pictures: int) -> None:
+def export_image(folder: Path, target: Path) -> None:
     """Write the averaged weights of the checkpoints in `folder` to `target`.
 
     Raises AssertionError if a file's output differs from torch's by more than float16 weights explain.
@@ -82,10 +94,10 @@ def export_image(folder: Path, target: Path, pictures: int) -> None:
     tokenizer = load_tokenizer(folder)
     model, auto = ImageModel(tokenizer.get_vocab_size()), AutoEncoder()
     steps = load_average(model, folder / "denoiser.pt")
-    load_average(auto, folder / decoder_checkpoint(folder))
-    data = torch.load(folder / f"latents-{pictures}.pt", weights_only=True, mmap=True)
-    statistics = data["mean"], data["deviation"]
-    for part in _parts(model, auto, statistics, tokenizer.get_vocab_size()):
+    load_average(auto, folder / "autoencoder.pt")
+    kept = torch.load(folder / STATISTICS, weights_only=True)
+    statistics = kept["mean"], kept["deviation"]
+    for part in _parts(model, auto, load_painter(folder, auto), statistics, tokenizer.get_vocab_size()):
         export_part(part, target)
     write_tokenizer(tokenizer, target / "tokenizer")
     write_json(target / "scheduler" / "scheduler_config.json", SCHEDULER_CONFIG)
@@ -93,12 +105,9 @@ def export_image(folder: Path, target: Path, pictures: int) -> None:
     print(f"image model of {steps} steps exported", flush=True)
 
 
-def decoder_checkpoint(folder: Path) -> str:
-    """Return the name of the best auto-encoder: the one with the refined decoder, if that stage has run."""
-    return "decoder.pt" if (folder / "decoder.pt").exists() else "autoencoder.pt"
-
-
-def _parts(model: ImageModel, auto: AutoEncoder, statistics: tuple[Tensor, Tensor], vocabulary: int) -> list[Part]:
+def _parts(
+    model: ImageModel, auto: AutoEncoder, painter: Painter, statistics: tuple[Tensor, Tensor], vocabulary: int
+) -> list[Part]:
     random = torch.Generator().manual_seed(5)
     ids = torch.randint(0, vocabulary, (2, TEXT_LENGTH), generator=random)
     latents = torch.randn(2, LATENT_CHANNELS, NATIVE_LATENT, NATIVE_LATENT, generator=random)
@@ -126,7 +135,7 @@ def _parts(model: ImageModel, auto: AutoEncoder, statistics: tuple[Tensor, Tenso
         Part("unet", model.denoiser, unet_inputs, "out_sample", small, _unet_config()),
         Part(
             "vae_decoder",
-            Decoder(auto, *statistics),
+            Decoder(painter, *statistics),
             {"latent_sample": (latents, small)},
             "sample",
             picture,
@@ -162,6 +171,8 @@ def export_part(part: Part, target: Path) -> None:
         output_names=[part.output],
         dynamic_axes=axes,
         opset_version=OPSET,
+        # Folding would rename weights; the runtime folds when it loads the file.
+        do_constant_folding=False,
         dynamo=False,
     )
     onnx.save(store_half(onnx.load(str(file))), str(file))
@@ -170,22 +181,6 @@ def export_part(part: Part, target: Path) -> None:
     if difference > TOLERANCE:
         raise AssertionError(f"{part.folder} differs from torch by {difference:.4f}")
     print(f"{part.folder}: {file.stat().st_size / 2**20:.2f} MiB, differs from torch by {difference:.1e}", flush=True)
-
-
-def store_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store every float32 weight as float16 behind a cast; the runtime folds the casts when it loads the file."""
-    casts = []
-    for weight in model.graph.initializer:
-        if weight.data_type == TensorProto.FLOAT:
-            name = weight.name
-            half = numpy_helper.to_array(weight).astype(np.float16)
-            weight.CopyFrom(numpy_helper.from_array(half, f"{name}.fp16"))
-            casts.append(helper.make_node("Cast", [weight.name], [name], name=f"/{name}/Cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return model
 
 
 def compare(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> float:
@@ -229,7 +224,7 @@ def _text_config(vocabulary: int) -> dict[str, object]:
         "model_type": "clip_text_model",
         "hidden_size": TEXT_WIDTH,
         "max_position_embeddings": TEXT_LENGTH,
-        "num_hidden_layers": 3,
+        "num_hidden_layers": 4,
         "vocab_size": vocabulary,
         "bos_token_id": START_ID,
         "eos_token_id": END_ID,
@@ -256,7 +251,8 @@ def _auto_config() -> dict[str, object]:
         "in_channels": 3,
         "out_channels": 3,
         "latent_channels": LATENT_CHANNELS,
-        "block_out_channels": [64, 64, 64, 128],
+        # One more than halvings: the latents' side is a sixteenth.
+        "block_out_channels": [64, 64, 64, 64, 128],
         "scaling_factor": 1.0,
     }
 
@@ -276,9 +272,3 @@ def _index() -> dict[str, object]:
         "vae_decoder": runtime,
         "vae_encoder": runtime,
     }
-
-
-def write_json(file: Path, content: dict[str, object]) -> None:
-    """Write a configuration file; its folder is made where it is missing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -17,8 +17,10 @@ from hordenode.demo.captioner import export_captioner, train_captioner
 from hordenode.demo.detector import train_detector
 from hordenode.demo.export_image import export_image
 from hordenode.demo.export_text import export_text
-from hordenode.demo.train_autoencoder import refine_decoder, train_autoencoder
-from hordenode.demo.train_image import train_image
+from hordenode.demo.painter import refine_painter
+from hordenode.demo.shipped import continue_from
+from hordenode.demo.train_autoencoder import train_autoencoder
+from hordenode.demo.train_image import START_FILE, train_image
 from hordenode.demo.train_text import train_text, train_text_deep
 from hordenode.demo.training import PAUSE_FILE_VARIABLE, Plan
 from hordenode.demo.upscaler import export_upscaler, train_upscaler
@@ -41,18 +43,26 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--autoencoder-steps", type=int, default=3000)
     result.add_argument("--text-steps", type=int, default=1500)
     result.add_argument("--text-deep-steps", type=int, default=1000)
-    result.add_argument("--layout-steps", type=int, default=500)
+    result.add_argument("--layout-steps", type=int, default=400)
     result.add_argument("--denoiser-steps", type=int, default=9000)
-    result.add_argument("--judge-steps", type=int, default=1500)
+    result.add_argument("--denoiser-minutes", type=float, default=0, help="train the denoiser by the clock instead")
+    result.add_argument("--judge-steps", type=int, default=500)
     result.add_argument("--upscaler-steps", type=int, default=1500)
     result.add_argument("--captioner-steps", type=int, default=4000)
     result.add_argument("--decoder-steps", type=int, default=500)
+    result.add_argument(
+        "--from-shipped",
+        action="store_true",
+        help="go on from the image model in the target folder: it keeps its auto-encoder, the denoiser trains further",
+    )
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
 
 
 def _autoencoder(options: argparse.Namespace) -> None:
-    plan = Plan(steps=options.autoencoder_steps, rate=2e-3, cooldown=0.5)
+    if options.from_shipped:
+        return
+    plan = Plan(steps=options.autoencoder_steps, rate=2e-3, cooldown=0.6, averaging=0.995, muon=True)
     train_autoencoder(options.work, plan)
 
 
@@ -65,14 +75,15 @@ def _text_deep(options: argparse.Namespace) -> None:
 
 
 def _image(options: argparse.Namespace) -> None:
-    layout = Plan(steps=options.layout_steps, rate=1.5e-3, cooldown=0.5)
-    denoiser = Plan(steps=options.denoiser_steps, rate=8e-4, cooldown=0.2)
+    layout = Plan(steps=options.layout_steps, rate=2e-3, cooldown=0.5, averaging=0.99, muon=True)
+    minutes: float = options.denoiser_minutes
+    denoiser = Plan(steps=options.denoiser_steps, rate=2e-3, cooldown=0.35, averaging=0.998, minutes=minutes, muon=True)
     train_image(options.work, options.pictures, layout, denoiser)
 
 
 def _decoder(options: argparse.Namespace) -> None:
-    plan = Plan(steps=options.decoder_steps, rate=1e-3, cooldown=0.6)
-    refine_decoder(options.work, plan)
+    plan = Plan(steps=options.decoder_steps, rate=5e-4, warmup=20, cooldown=0.8, averaging=0.99, muon=True)
+    refine_painter(options.work, plan)
 
 
 def _upscaler(options: argparse.Namespace) -> None:
@@ -84,7 +95,7 @@ def _captioner(options: argparse.Namespace) -> None:
 
 
 def _judge(options: argparse.Namespace) -> None:
-    train_detector(options.work, Plan(steps=options.judge_steps, rate=1.5e-3, cooldown=0.6))
+    train_detector(options.work, Plan(steps=options.judge_steps, rate=2e-3, cooldown=0.6, averaging=0.99, muon=True))
 
 
 def _export_text(options: argparse.Namespace) -> None:
@@ -92,7 +103,7 @@ def _export_text(options: argparse.Namespace) -> None:
 
 
 def _export_image(options: argparse.Namespace) -> None:
-    export_image(options.work, options.target / "image", options.pictures)
+    export_image(options.work, options.target / "image")
 
 
 def _export_upscaler(options: argparse.Namespace) -> None:
@@ -104,13 +115,13 @@ def _export_captioner(options: argparse.Namespace) -> None:
 
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "upscaler": _upscaler,
     "autoencoder": _autoencoder,
     "text": _text,
     "text-deep": _text_deep,
     "image": _image,
     "decoder": _decoder,
     "judge": _judge,
-    "upscaler": _upscaler,
     "captioner": _captioner,
     "export-text": _export_text,
     "export-image": _export_image,
@@ -124,6 +135,8 @@ def main() -> None:
     options = parser().parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
+    if options.from_shipped and not (options.work / START_FILE).exists():
+        continue_from(options.target / "image", options.work)
     for name, stage in STAGES.items():
         if name in options.stages:
             stage(options)

@@ -18,18 +18,23 @@ from hordenode.demo.autoencoder import FACTOR, LATENT_CHANNELS, AutoEncoder
 from hordenode.demo.denoiser import TEXT_LENGTH, TEXT_WIDTH, Attention, Denoiser, FeedForward, TextEncoder
 from hordenode.demo.draw import SIZE, draw_picture
 from hordenode.demo.schedule import STEPS, signal_and_noise
+from hordenode.demo.sightings import relation_of
 from hordenode.demo.train_autoencoder import to_tensor
 from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average
 
 START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
 START_ID, END_ID, UNKNOWN_ID = 0, 1, 2
+TOKENIZER, STATISTICS = "image-tokenizer.json", "latent-statistics.pt"
+# Where the denoiser starts that goes on from a shipped model; it needs no layout.
+START_FILE = "denoiser-start.pt"
 # Captions into which an unknown word or two are put, so that the model learns to pass over them.
 UNKNOWN_SHARE = 0.15
 LAYOUT_BATCH = 128
-BATCH = 32
+BATCH = 64
 # Captions left out, so that guidance has an unconditional prediction to push away from.
 EMPTY_SHARE = 0.1
 LAYOUT_SIDE = 8
+WEIGHT_OF_A_RELATION = 2.5
 # Pictures encoded at once, and pictures that mean and deviation are taken of.
 CHUNK, SAMPLE = 50, 10_000
 
@@ -39,7 +44,8 @@ class ImageData:
     """Encoded pictures.
 
     `latents` is [N, 16, 16, 16] of zero mean and unit variance per channel; caption k of picture i is row
-    `first[i] + k` of `captions` [M, 40], k below `count[i]`. `mean` and `deviation` are [1, 16, 1, 1].
+    `first[i] + k` of `captions` [M, 40], k below `count[i]`. `mean` and `deviation` are [1, 16, 1, 1]; `weight` [N]
+    says how often a picture is picked.
     """
 
     latents: Tensor
@@ -48,10 +54,11 @@ class ImageData:
     count: Tensor
     mean: Tensor
     deviation: Tensor
+    weight: Tensor
 
     def batch(self, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Pick latents [size, 16, 16, 16] and for each of them one of its captions [size, 40]."""
-        chosen = torch.randint(len(self.latents), (size,), generator=random)
+        chosen = torch.multinomial(self.weight, size, replacement=True, generator=random)
         share = torch.rand(size, generator=random)
         row = self.first[chosen] + (share * self.count[chosen]).long()
         latents = self.latents[chosen].float().contiguous(memory_format=torch.channels_last)
@@ -92,30 +99,49 @@ def with_unknowns(words: list[int], random: Random) -> list[int]:
 
 
 def encode_data(folder: Path, pictures: int) -> ImageData:
-    """Draw and encode the pictures of seeds 0 to `pictures`, cached in the folder; also writes the tokenizer."""
+    """Draw and encode the pictures of seeds 0 to `pictures`, cached in the folder.
+
+    Also writes the tokenizer and the latents' mean and deviation, unless the folder has them.
+    """
     file = folder / f"latents-{pictures}.pt"
     if not file.exists():
         auto = AutoEncoder()
         load_average(auto, folder / "autoencoder.pt")
         latents, captions = _draw_and_encode(auto, pictures)
-        tokenizer = train_tokenizer([text for texts in captions for text in texts])
-        tokenizer.save(str(folder / "image-tokenizer.json"))
+        if not (folder / TOKENIZER).exists():
+            train_tokenizer([text for texts in captions for text in texts]).save(str(folder / TOKENIZER))
         count = torch.tensor([len(texts) for texts in captions])
-        deviation, mean = torch.std_mean(latents[:SAMPLE].float(), dim=(0, 2, 3), keepdim=True)
+        mean, deviation = _statistics(folder, latents)
         for at in range(0, pictures, SAMPLE):
             part = latents[at : at + SAMPLE]
             part.copy_((part.float() - mean) / deviation)
         state = {
             "latents": latents,
-            "captions": _rows(tokenizer, captions),
+            "captions": _rows(load_tokenizer(folder), captions),
             "first": count.cumsum(0) - count,
             "count": count,
             "mean": mean,
             "deviation": deviation,
+            "weight": relation_weights(captions),
         }
         torch.save(state, file.with_suffix(".part"))
         file.with_suffix(".part").replace(file)
     return ImageData(**torch.load(file, weights_only=True, mmap=True))
+
+
+def relation_weights(captions: list[tuple[str, ...]]) -> Tensor:
+    """Weigh pictures [N] whose captions name a relation more: which colour belongs where is learned last."""
+    return torch.tensor([WEIGHT_OF_A_RELATION if relation_of(texts[0]) else 1.0 for texts in captions])
+
+
+def _statistics(folder: Path, latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [1, 16, 1, 1] of every latent channel."""
+    file = folder / STATISTICS
+    if not file.exists():
+        deviation, mean = torch.std_mean(latents[:SAMPLE].float(), dim=(0, 2, 3), keepdim=True)
+        torch.save({"mean": mean, "deviation": deviation}, file)
+    kept: dict[str, Tensor] = torch.load(file, weights_only=True)
+    return kept["mean"], kept["deviation"]
 
 
 def _rows(tokenizer: Tokenizer, captions: list[tuple[str, ...]]) -> Tensor:
@@ -182,7 +208,7 @@ class ImageModel(nn.Module):
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Read the tokenizer that the training run wrote."""
-    return Tokenizer.from_file(str(folder / "image-tokenizer.json"))
+    return Tokenizer.from_file(str(folder / TOKENIZER))
 
 
 def train_layout(folder: Path, plan: Plan, data: ImageData) -> None:
@@ -200,15 +226,17 @@ def train_layout(folder: Path, plan: Plan, data: ImageData) -> None:
 
 
 def train_denoiser(folder: Path, plan: Plan, data: ImageData, until: int | None = None) -> None:
-    """Train, or go on training, text encoder and UNet; starts from the text encoder of the layout run."""
+    """Train, or go on training, text encoder and denoiser; starts from a shipped model or the layout's text encoder."""
     tokenizer = load_tokenizer(folder)
     torch.manual_seed(3)
     model = ImageModel(tokenizer.get_vocab_size())
-    layout = Layout(model.text)
-    load_average(layout, folder / "layout.pt")
+    if (folder / START_FILE).exists():
+        load_average(model, folder / START_FILE)
+    else:
+        load_average(Layout(model.text), folder / "layout.pt")
     model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sizes = [count_parameters([part]) for part in (model.text, model.denoiser)]
-    print(f"text encoder {sizes[0]:.2f}M, UNet {sizes[1]:.2f}M weights, {len(data.latents)} pictures", flush=True)
+    print(f"text encoder {sizes[0]:.2f}M, denoiser {sizes[1]:.2f}M weights, {len(data.latents)} pictures", flush=True)
     signal, noise_level = (torch.from_numpy(values).float()[:, None, None, None] for values in signal_and_noise())
     empty = torch.tensor(encode_caption(tokenizer, ""))
 
@@ -231,5 +259,6 @@ def train_image(folder: Path, pictures: int, layout: Plan, denoiser: Plan) -> No
     """Run everything after the auto-encoder."""
     data = encode_data(folder, pictures)
     print(f"latents {tuple(data.latents.shape)}, captions {len(data.captions)}", flush=True)
-    train_layout(folder, layout, data)
+    if not (folder / START_FILE).exists():
+        train_layout(folder, layout, data)
     train_denoiser(folder, denoiser, data)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hordenode.demo.muon import Muon, is_matrix
+
 PAUSE_FILE_VARIABLE = "HORDENODE_TRAIN_PAUSE_FILE"
 
 # A batch is drawn from this generator alone, so that a resumed run sees what an unbroken one would have seen.
@@ -21,7 +23,10 @@ Loss = Callable[[torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Plan:
-    """Length and pace of one training run; `cooldown` is the share of steps in which the rate falls to zero."""
+    """Length and pace of one training run; `cooldown` is the share of it in which the rate falls to zero.
+
+    With `minutes` the run ends by the clock instead of after `steps`; `muon` moves matrices by Muon instead of Adam.
+    """
 
     steps: int
     rate: float
@@ -30,11 +35,17 @@ class Plan:
     averaging: float = 0.999
     checkpoint_seconds: float = 240.0
     report_every: int = 50
+    minutes: float = 0.0
+    muon: bool = False
 
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of a step: a short rise, a plateau, a straight fall."""
-        left = (self.steps - step) / (self.cooldown * self.steps)
+    def rate_at(self, step: int, spent: float = 0.0) -> float:
+        """Return the learning rate of a step, `spent` seconds in: a short rise, a plateau, a straight fall."""
+        left = (1 - self.share_at(step, spent)) / self.cooldown
         return self.rate * min(1.0, (step + 1) / self.warmup, max(0.01, left))
+
+    def share_at(self, step: int, spent: float) -> float:
+        """Return how much of the run is over, 0 to 1."""
+        return spent / (60 * self.minutes) if self.minutes else step / self.steps
 
 
 class Trainer:
@@ -44,41 +55,45 @@ class Trainer:
         self.module, self.plan, self._file = module, plan, file
         self.average = {name: value.detach().clone() for name, value in module.state_dict().items()}
         self._parameters = [p for p in module.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=decay, fused=True
-        )
+        self._optimizers = _optimizers(module, plan, decay)
         self._random = torch.Generator().manual_seed(seed)
-        self.step = 0
+        self.step, self._spent = 0, 0.0
         self._restore()
 
     def run(self, loss: Loss, until: int | None = None) -> None:
         """Train to the end of the plan (or to step `until`), with a checkpoint every few minutes and at the end."""
-        smooth, saved, started, first = 0.0, time.monotonic(), time.monotonic(), self.step
-        end = self.plan.steps if until is None else min(until, self.plan.steps)
-        while self.step < end:
+        smooth, saved, first = 0.0, time.monotonic(), self.step
+        started = saved - self._spent
+        while self.plan.share_at(self.step, self._spent) < 1 and self.step != until:
             wait_while_paused()
             value = self._advance(loss)
+            self._spent = time.monotonic() - started
             smooth = value if self.step == first + 1 else 0.98 * smooth + 0.02 * value
             if self.step % self.plan.report_every == 0:
-                pace = (time.monotonic() - started) / (self.step - first)
-                rate = self.plan.rate_at(self.step)
-                print(
-                    f"{self._file.stem} {self.step}/{end} loss {smooth:.4f} rate {rate:.2e} {pace:.3f} s/step",
-                    flush=True,
-                )
+                self._report(smooth)
             if time.monotonic() - saved > self.plan.checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()
         self.save()
 
+    def _report(self, smooth: float) -> None:
+        share, rate = self.plan.share_at(self.step, self._spent), self.plan.rate_at(self.step, self._spent)
+        pace = self._spent / self.step
+        print(
+            f"{self._file.stem} {self.step} ({share:.1%}) loss {smooth:.4f} rate {rate:.2e} {pace:.3f} s/step",
+            flush=True,
+        )
+
     def _advance(self, loss: Loss) -> float:
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.plan.rate_at(self.step)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.plan.rate_at(self.step, self._spent)
         value = loss(self._random)
-        self._optimizer.zero_grad(set_to_none=True)
+        self.module.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         self.step += 1
         self._update_average()
         return value.item()
@@ -99,7 +114,8 @@ class Trainer:
             "step": self.step,
             "module": self.module.state_dict(),
             "average": self.average,
-            "optimizer": self._optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "spent": self._spent,
             "random": self._random.get_state(),
         }
         part = self._file.with_suffix(".part")
@@ -113,8 +129,24 @@ class Trainer:
         self.step = state["step"]
         self.module.load_state_dict(state["module"])
         self.average = state["average"]
-        self._optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        self._spent = state["spent"]
         self._random.set_state(state["random"])
+
+
+def _optimizers(module: nn.Module, plan: Plan, decay: float) -> list[torch.optim.Optimizer]:
+    """Adam, and under a plan with Muon that for every matrix but tables of words."""
+    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+    adam: list[nn.Parameter] = []
+    matrices: list[nn.Parameter] = []
+    for weight in module.parameters():
+        if weight.requires_grad:
+            (matrices if plan.muon and is_matrix(weight) and id(weight) not in tables else adam).append(weight)
+    result: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(adam, lr=plan.rate, betas=(0.9, 0.98), weight_decay=decay, fused=True)
+    ]
+    return [*result, Muon(matrices, plan.rate, decay=decay)] if matrices else result
 
 
 def load_average(module: nn.Module, file: Path) -> int:

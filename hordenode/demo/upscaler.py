@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hordenode.demo.draw import HELD_OUT_SEED, SIZE, draw_picture
-from hordenode.demo.export_image import store_half
+from hordenode.demo.onnx_files import store_half
 from hordenode.demo.train_autoencoder import to_tensor
 from hordenode.demo.training import Plan, Trainer, count_parameters, load_average
 
@@ -92,6 +92,7 @@ def export_upscaler(folder: Path, target: Path) -> None:
         output_names=["output"],
         dynamic_axes={"input": axes, "output": {0: "batch", 2: "height_2", 3: "width_2"}},
         opset_version=18,
+        do_constant_folding=False,
         dynamo=False,
     )
     onnx.save(store_half(onnx.load(str(file))), str(file))

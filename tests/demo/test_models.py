@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from PIL import Image
@@ -83,3 +84,10 @@ def test_enlarged_drawings_are_nearer_to_large_ones_than_interpolated_ones() -> 
         errors.append([float(np.square(made - picture.pixels).mean()) for made in (learned, bicubic)])
     learned_error, bicubic_error = np.mean(errors, axis=0)
     assert learned_error < bicubic_error / 2
+
+
+@pytest.mark.parametrize("part", ["upscaler"])
+def test_weights_keep_their_names_so_that_training_can_go_on_from_them(part: str) -> None:
+    names = [weight.name for weight in onnx.load(str(MODELS / part / "model.onnx")).graph.initializer]
+    assert len(names) > 10 and all(name.endswith(".fp16") for name in names if "weight" in name or "bias" in name)
+    assert not any(name.startswith("onnx::") and name.endswith(".fp16") for name in names)

@@ -1,0 +1,66 @@
+# mypy: allow-subclassing-any, allow-untyped-calls, no-warn-return-any, no-warn-redundant-casts, no-warn-unused-ignores
+"""Training can go on from the shipped image model, whose files hold every weight under its own name in float16."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from hordenode.demo.autoencoder import AutoEncoder
+from hordenode.demo.onnx_files import fill, read_weights
+from hordenode.demo.painter import CHECKPOINT as PAINTER
+from hordenode.demo.painter import Painter
+from hordenode.demo.train_image import START_FILE, STATISTICS, TOKENIZER, ImageModel, load_tokenizer
+from hordenode.demo.upscaler import Upscaler
+
+
+def continue_from(models: Path, folder: Path) -> None:
+    """Write what the shipped image model in `models` knows into an empty training folder, as finished stages.
+
+    The auto-encoder, its latents' statistics and the tokenizer stay as they are, since text encoder and denoiser were
+    trained on them; the denoiser then starts where the shipped one ended.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(models / "tokenizer" / "tokenizer.json", folder / TOKENIZER)
+    _keep(shipped_autoencoder(models), folder / "autoencoder.pt")
+    painter = Painter(AutoEncoder(), Upscaler())
+    fill(painter, _named(read_weights(models / "vae_decoder" / "model.onnx"), "painter."))
+    _keep(painter, folder / PAINTER)
+    encoder = read_weights(models / "vae_encoder" / "model.onnx")
+    torch.save({name: encoder[name] for name in ("mean", "deviation")}, folder / STATISTICS)
+    _keep(shipped_image_model(models, load_tokenizer(folder).get_vocab_size()), folder / START_FILE)
+
+
+def shipped_autoencoder(models: Path) -> AutoEncoder:
+    """Return the auto-encoder of an exported folder."""
+    auto = AutoEncoder()
+    encoder = read_weights(models / "vae_encoder" / "model.onnx")
+    decoder = _named(read_weights(models / "vae_decoder" / "model.onnx"), "painter.")
+    fill(auto, encoder | decoder, but=("latent_norm.",))
+    norm = auto.latent_norm
+    norm.running_mean, norm.running_var = _norm(encoder, norm.eps)
+    return auto
+
+
+def shipped_image_model(models: Path, vocabulary: int) -> ImageModel:
+    """Return text encoder and denoiser of an exported folder."""
+    model = ImageModel(vocabulary)
+    fill(model.text, read_weights(models / "text_encoder" / "model.onnx"))
+    fill(model.denoiser, read_weights(models / "unet" / "model.onnx"))
+    return model
+
+
+def _named(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Leave the prefix out of the names that have it."""
+    return {name.removeprefix(prefix): weight for name, weight in weights.items()}
+
+
+def _norm(encoder: dict[str, Tensor], eps: float) -> tuple[Tensor, Tensor]:
+    return encoder["norm_mean"].flatten(), encoder["norm_deviation"].flatten().square() - eps
+
+
+def _keep(module: nn.Module, file: Path) -> None:
+    torch.save({"average": module.state_dict(), "step": 0}, file)
