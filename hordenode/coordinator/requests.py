@@ -208,7 +208,10 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Waiting
 
 async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:
     """GET /generate/check/{id}: where a request stands, without its results."""
-    wp, running = await co.db.read(lambda tx: _standing(tx, request_id, kind))
+    wp = co.db.glance(lambda tx: requests.find(tx, request_id, kind))
+    running: list[Job] = []
+    if wp is None or wp.processing:
+        wp, running = await co.db.read(lambda tx: _standing(tx, request_id, kind))
     return request_check(co, wp, running)
 
 

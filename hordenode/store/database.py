@@ -28,7 +28,7 @@ from hordenode.store.errors import StoreClosed, StoreError, StoreReplaced, store
 from hordenode.store.guard import FileGuard
 from hordenode.store.journal import use_wal
 from hordenode.store.tx import Tx, statement
-from hordenode.store.writer import Function, Outcome, Writer, run_read
+from hordenode.store.writer import Function, Outcome, Writer, run_glance, run_read
 
 T = TypeVar("T")
 
@@ -240,6 +240,11 @@ class Database:
         """Run fn on a consistent state of the database, at once: reads go by index and take microseconds."""
         self._check_open()
         return run_read(self._reader.raw, fn)
+
+    def glance(self, fn: Callable[[Tx], T]) -> T:
+        """As `read`, for an fn of one statement: that is consistent by itself, and a third of the time goes into BEGIN."""
+        self._check_open()
+        return run_glance(self._reader.raw, fn)
 
     async def changed_outside(self) -> bool:
         """Whether another program wrote to the database since this was last asked.

@@ -189,3 +189,11 @@ def run_read(connection: sqlite3.Connection, function: Callable[[Tx], T]) -> T:
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise store_error(error) or error from error
+
+
+def run_glance(connection: sqlite3.Connection, function: Callable[[Tx], T]) -> T:
+    """Run a read of one statement."""
+    try:
+        return function(Tx(connection))
+    except sqlite3.Error as error:
+        raise store_error(error) or error from error
