@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from hordenode.coordinator import files, house, uptime
 from hordenode.coordinator.context import Coordinator
@@ -10,6 +12,7 @@ from hordenode.coordinator.line import LaneServed
 from hordenode.coordinator.links import SOURCES
 from hordenode.coordinator.live import LiveJob
 from hordenode.coordinator.pops import give_back_jobs
+from hordenode.coordinator.presence import Present
 from hordenode.coordinator.removal import File, remove_files, remove_request
 from hordenode.coordinator.statistics import count_deliveries
 from hordenode.coordinator.submits import fault_job
@@ -17,6 +20,8 @@ from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.store import alchemy, jobs, keys, messages, queue, requests, users
 from hordenode.store import blobs as blob_rows
 from hordenode.store.tx import Tx
+
+T = TypeVar("T")
 
 CHUNK = 200  # per transaction, so that no sweep holds the writer for long
 
@@ -66,31 +71,26 @@ async def save_presence(co: Coordinator) -> None:
     now = co.clock.now_ms()
     co.presence.forget(now)
     changed = [p for p in co.presence.everyone() if p.seen_ms > p.saved_ms]
-    if not changed:
-        return
-    stored = [(p, p.seen_ms, p.uptime_ms // 1000) for p in changed]
+    for some in _chunks(changed):
+        stored = [(p, p.seen_ms, p.uptime_ms // 1000) for p in some]
+        await co.db.write(partial(_save_uptime, co=co, stored=stored))
+        for present, seen_ms, seconds in stored:
+            present.saved_ms, present.returned = seen_ms, False
+            present.uptime_ms -= seconds * 1000
 
-    def save(tx: Tx) -> None:
-        for present, _, seconds in stored:
-            uptime.save(tx, co, present, seconds)
 
-    await co.db.write(save)
-    for present, seen_ms, seconds in stored:
-        present.saved_ms, present.returned = seen_ms, False
-        present.uptime_ms -= seconds * 1000
+def _save_uptime(tx: Tx, co: Coordinator, stored: list[tuple[Present, int, int]]) -> None:
+    for present, _, seconds in stored:
+        uptime.save(tx, co, present, seconds)
 
 
 async def save_activity(co: Coordinator) -> None:
     """Store when users and keys were last seen."""
     seen, used = co.activity.take()
-    if not seen:
-        return
-
-    def save(tx: Tx) -> None:
-        users.save_active(tx, seen)
-        keys.save_used(tx, used)
-
-    await co.db.write(save)
+    for some in _chunks(list(seen.items())):
+        await co.db.write(partial(users.save_active, seen=dict(some)))
+    for others in _chunks(list(used.items())):
+        await co.db.write(partial(keys.save_used, used=dict(others)))
 
 
 async def notice_changes(co: Coordinator) -> bool:
@@ -138,3 +138,7 @@ async def _until_done(co: Coordinator, step: Callable[[Tx], int]) -> int:
         total += done
         if done < CHUNK:
             return total
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[at : at + CHUNK] for at in range(0, len(items), CHUNK))

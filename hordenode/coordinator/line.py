@@ -68,8 +68,9 @@ class _Band:
         self.things += things
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True, gc=False):
+    """Nothing leads from a lane back to it: the collector need not look at a hundred thousand of them."""
+
     lane: _Lane
     key: Key
     n: int
@@ -159,8 +160,9 @@ class Line:
                 continue
             looked_at += 1
             turns = before.jobs + ((lane.turn, lane.id) < (mine.turn, mine.id))  # that it gets before my first job
-            begun += lane.line.first(turns).requests
-            until_last = lane.line.first(turns + entry.n - 1)
+            until_first = lane.line.first(turns)
+            until_last = until_first if entry.n == 1 else lane.line.first(turns + entry.n - 1)
+            begun += until_first.requests
             their_jobs, their_things = their_jobs + until_last.jobs, their_things + until_last.things
         scale = (len(lanes) - 1) / looked_at if looked_at else 0
         return requests + round(begun * scale), Sums(

@@ -209,10 +209,9 @@ def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Waiting
 async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:
     """GET /generate/check/{id}: where a request stands, without its results."""
     wp = co.db.glance(lambda tx: requests.find(tx, request_id, kind))
-    running: list[Job] = []
-    if wp is None or wp.processing:
-        wp, running = await co.db.read(lambda tx: _standing(tx, request_id, kind))
-    return request_check(co, wp, running)
+    if wp is not None and not wp.processing:
+        return request_check(co, wp, ())
+    return request_check(co, *await co.db.read(lambda tx: _standing(tx, request_id, kind)))
 
 
 async def image_status(co: Coordinator, request_id: str, base_url: str) -> ImageStatus:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import NamedTuple
 
 Key = tuple[int, int, str]
 
 BLOCK = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """Of some requests: their number, their jobs that wait, and the things of these."""
 
     requests: int = 0

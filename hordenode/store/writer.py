@@ -61,7 +61,7 @@ class Writer:
         check: Step = lambda connection: None,
     ) -> None:
         self._connection = connection
-        self._hop = hop
+        self.hop = hop
         self._check = check
         self._memory = Memory()
         self._version = -1  # of the file, as other programs changed it
@@ -80,7 +80,7 @@ class Writer:
         except sqlite3.Error as failure:
             error = failure
         self._memory.forget()
-        await self._hop(_rollback)
+        await self.hop(_rollback)
         if len(functions) == 1:
             return [Outcome(error=public(error))]
         return [(await self.run([function]))[0] for function in functions]
@@ -99,7 +99,7 @@ class Writer:
         if connection.total_changes == before:
             _commit(connection)  # nothing to wait for
         else:
-            await self._hop(self._commit)
+            await self.hop(self._commit)
         return outcomes
 
     def _notice(self) -> None:
@@ -121,7 +121,7 @@ class Writer:
         except sqlite3.OperationalError as error:
             if not (error.sqlite_errorname or "").startswith("SQLITE_BUSY"):
                 raise
-            await self._hop(_begin_patiently)
+            await self.hop(_begin_patiently)
 
 
 def _begin_patiently(connection: sqlite3.Connection) -> None:
