@@ -69,7 +69,7 @@ async def sweep_blobs(co: Coordinator) -> int:
 async def save_presence(co: Coordinator) -> None:
     """Store what is known of workers only in memory: last seen, uptime, speed; and reward their uptime."""
     now = co.clock.now_ms()
-    co.presence.forget(now)
+    co.presence.recent.forget(now)
     changed = [p for p in co.presence.everyone() if p.seen_ms > p.saved_ms]
     for some in _chunks(changed):
         stored = [(p, p.seen_ms, p.uptime_ms // 1000) for p in some]

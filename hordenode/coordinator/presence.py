@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import msgspec
-
+from hordenode.coordinator.delivered import Delivered, Delivery
 from hordenode.coordinator.verdicts import Judge
 from hordenode.domain.entities import Kind, Worker
 from hordenode.domain.limits import ONLINE_MS
@@ -19,8 +18,6 @@ from hordenode.protocol.text import TextPop
 Pop = ImagePop | TextPop | AlchemyPop
 
 SAMPLES = 20
-MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
 
 
 @dataclass(slots=True)
@@ -57,20 +54,10 @@ class Present:
         return not (self.worker.maintenance or self.worker.paused)
 
 
-class Delivery(msgspec.Struct, frozen=True):
-    """One delivered job, for the numbers of the last minute and hour. `speed` as that of its worker."""
-
-    at_ms: int
-    kind: Kind
-    model: str
-    things: int
-    speed: float
-
-
 class Presence:
     def __init__(self) -> None:
         self._present: dict[str, Present] = {}
-        self._deliveries: deque[Delivery] = deque()
+        self.recent = Delivered()
 
     def see(self, worker: Worker, judge: Judge, pop: Pop, now_ms: int) -> Present:
         """A pop: the only sign of life. Time since the last one counts as uptime unless the worker was away."""
@@ -112,23 +99,9 @@ class Presence:
 
     def delivered(self, delivery: Delivery, worker_id: str) -> None:
         """Remember a delivered job (contract 18: only delivered ones count)."""
-        self._deliveries.append(delivery)
+        self.recent.add(delivery)
         if (present := self._present.get(worker_id)) is not None:
             present.samples.append(delivery.speed)
-        self.forget(delivery.at_ms)
-
-    def forget(self, now_ms: int) -> None:
-        """Drop deliveries older than an hour, and what was concluded from workers that may have left."""
-        while self._deliveries and now_ms - self._deliveries[0].at_ms > HOUR_MS:
-            self._deliveries.popleft()
-
-    def deliveries(self, kind: Kind, since_ms: int) -> Iterator[Delivery]:
-        """Latest first."""
-        for delivery in reversed(self._deliveries):
-            if delivery.at_ms < since_ms:
-                return
-            if delivery.kind == kind:
-                yield delivery
 
     def mean_speed(self, kind: Kind) -> float | None:
         """Mean of the workers' latest samples in things per second."""

@@ -9,7 +9,7 @@ from hordenode.domain.spec import AlchemySpec, ImageSpec, Spec, TextSpec
 from hordenode.store import requests
 from hordenode.store.tx import Tx
 
-MOST_SPECS = 4096
+MOST_SPECS = 1024
 LONGEST_PROMPT = 8192  # characters of a spec that is worth remembering
 _DECODERS: dict[Kind, msgspec.json.Decoder[Spec]] = {
     Kind.IMAGE: msgspec.json.Decoder(ImageSpec),

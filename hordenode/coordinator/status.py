@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hordenode.coordinator.context import Coordinator
-from hordenode.coordinator.presence import HOUR_MS, MINUTE_MS
 from hordenode.domain.entities import Kind
 from hordenode.domain.names import SPECIAL_MODEL
 from hordenode.protocol.errors import HordeError
@@ -49,7 +48,7 @@ async def performance(co: Coordinator) -> Performance:
     now = co.clock.now_ms()
     threads = {kind: co.presence.threads(kind, now) for kind in Kind}
     counts = {kind: sum(1 for _ in co.presence.online(kind, now)) for kind in Kind}
-    minute = {kind: sum(d.things for d in co.presence.deliveries(kind, now - MINUTE_MS)) for kind in Kind}
+    minute = {kind: co.presence.recent.things(kind, now) for kind in Kind}
     return Performance(
         queued_requests=sum(total.jobs for total in image),
         queued_text_requests=sum(total.jobs for total in text),
@@ -114,9 +113,7 @@ def _tally(co: Coordinator, kind: Kind, waiting: Iterable[tuple[tuple[str, ...],
 
 
 def _model(co: Coordinator, kind: Kind, name: str, tally: _Tally) -> ActiveModel:
-    now = co.clock.now_ms()
-    speeds = [d.speed for d in co.presence.deliveries(kind, now - HOUR_MS) if d.model == name]
-    speed = sum(speeds) / len(speeds) if speeds else 0.0
+    speed = co.presence.recent.speed(kind, name, co.clock.now_ms())
     power = tally.threads * speed
     eta = int(tally.things / power) if power else UNKNOWN_ETA if tally.things else 0
     return ActiveModel(

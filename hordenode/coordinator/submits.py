@@ -14,8 +14,8 @@ from hordenode.coordinator import files, prices, webhooks
 from hordenode.coordinator.changes import advance, public_id, tell_done
 from hordenode.coordinator.conduct import note_aborted, note_speed
 from hordenode.coordinator.context import Caller, Coordinator
+from hordenode.coordinator.delivered import Delivery
 from hordenode.coordinator.links import RESULTS, result_key
-from hordenode.coordinator.presence import Delivery
 from hordenode.coordinator.prices import Amount
 from hordenode.coordinator.results import UPLOADED
 from hordenode.domain import kudos, lifecycle
