@@ -90,6 +90,8 @@ def entry_for(settings: Settings, horde: str, options: dict[str, Any], **key: An
     """The [worker] settings of this machine, with what was given on the command line, for another horde."""
     own = {option.name: getattr(settings.worker, option.name) for option in fields(WorkerSettings)}
     given = {name: value for name, value in options.items() if value}
+    if given.keys() & {"engine_url", "engine_key_file", "engine_models"} and "engine" not in given:
+        raise Failure("say which program that engine is: --engine openai, --engine kobold or --engine a1111.")
     return replace(Contribution(**own), horde=horde, **key, **given)
 
 

@@ -101,10 +101,18 @@ def test_a_machine_with_a1111_joins(machines: Machines) -> None:
     assert httpx.get(made["img"]).content[8:12] == b"WEBP"
 
 
-def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("engine", "trouble"),
+    [
+        (["--engine", "openai"], "127.0.0.1:1 cannot be reached"),
+        (["--engine", "opnai"], "there is no engine 'opnai'; did you mean openai?"),
+        ([], "say which program that engine is"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, engine: list[str], trouble: str) -> None:
     command = [sys.executable, "-m", "hordenode", "worker", "run", "--horde", "http://127.0.0.1:1", "--key", "a" * 22]
-    options = ["--engine", "openai", "--engine-url", "http://127.0.0.1:1", "--data-dir", str(tmp_path)]
+    options = [*engine, "--engine-url", "http://127.0.0.1:1", "--data-dir", str(tmp_path)]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "127.0.0.1:1 cannot be reached" in done.stderr
+    assert trouble in done.stderr
     assert "Traceback" not in done.stderr

@@ -100,11 +100,15 @@ class Program:
 
 @dataclass(slots=True)
 class FakeOpenAI(Program):
-    """flavour: who owns the models; chat_only: whether there are no plain completions; broken: whether streams end early."""
+    """flavour: who owns the models; chat_only: there are no plain completions; broken: streams end with an error.
+
+    short: streams end without saying that the text does.
+    """
 
     flavour: str = "somebody"
     chat_only: bool = False
     broken: bool = False
+    short: bool = False
 
     @property
     def app(self) -> Starlette:
@@ -141,6 +145,8 @@ class FakeOpenAI(Program):
                 if self.broken:
                     yield 'data: {"error": {"message": "out of memory"}}\n\n'
                     return
+            if self.short:
+                return
             reason = "length" if body["max_tokens"] <= len(WORDS) else "stop"
             yield f"data: {json.dumps({'choices': [{'index': 0, 'finish_reason': reason, **choice('')}]})}\n\n"
             usage = {"prompt_tokens": 7, "completion_tokens": min(body["max_tokens"], len(WORDS))}

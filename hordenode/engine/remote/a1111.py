@@ -15,6 +15,7 @@ from hordenode.domain.samplers import SAMPLER_NAMES
 from hordenode.engine.image.sizes import check_size
 from hordenode.engine.image.sources import Source, read_source
 from hordenode.engine.jobs import (
+    EngineAway,
     EngineError,
     ImageJob,
     ImageResult,
@@ -71,10 +72,16 @@ class A1111:
     async def _drawn(
         self, job: ImageJob, operation: str, body: dict[str, Any], seeds: tuple[int, ...], tell: Tell
     ) -> list[Picture]:
-        drawing = asyncio.create_task(self._connection.post(f"sdapi/v1/{operation}", body))
+        """A batch. It answers once all is done, so that its progress is the sign of life."""
+        loop = asyncio.get_running_loop()
+        drawing = asyncio.create_task(self._connection.post(f"sdapi/v1/{operation}", body, patient=True))
         try:
+            alive = loop.time()
             while not (await asyncio.wait({drawing}, timeout=LOOK_S))[0]:
-                await self._look(job, tell)
+                if await self._look(job, tell):
+                    alive = loop.time()
+                elif loop.time() - alive > self._connection.timeout:
+                    raise EngineAway(f"{self._connection.name} gives no sign of life.")
             answer = await drawing
         except BaseException:
             if not drawing.done():
@@ -87,19 +94,20 @@ class A1111:
             raise EngineError(f"{self._connection.name} drew {len(images)} of {len(seeds)} pictures.")
         return [await asyncio.to_thread(_picture, image, seed) for image, seed in zip(images, seeds, strict=False)]
 
-    async def _look(self, job: ImageJob, tell: Tell) -> None:
-        """Tell how far it is. What `tell` raises ends the job; that the program is too busy to say does not."""
+    async def _look(self, job: ImageJob, tell: Tell) -> bool:
+        """Tell how far it is; False when it does not say. What `tell` raises ends the job."""
         skip = "false" if job.preview_every else "true"
         try:
             found = await self._connection.get(f"sdapi/v1/progress?skip_current_image={skip}")
         except EngineError as error:
             log.debug("no progress of %s: %s", job.id, error)
-            return
+            return False
         state = found.get("state") or {}
         step, steps = int(state.get("sampling_step") or 0), int(state.get("sampling_steps") or job.steps)
         preview = found.get("current_image")
         shown = await asyncio.to_thread(_picture, preview, 0) if preview else None
         tell(Progress(job.id, min(step, steps), steps, preview=shown))
+        return True
 
     async def _interrupt(self) -> None:
         try:

@@ -53,6 +53,7 @@ class Connection:
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise EngineError(f"engine.url: {url!r} is not an address such as http://127.0.0.1:5001")
         self.name = parsed.netloc.decode()
+        self.timeout = timeout
         self._key = key
         self._pause = pause
         user, _, password = key.partition(":")
@@ -60,7 +61,6 @@ class Connection:
             base_url=url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {key}"} if key and not basic else {},
             auth=(user, password) if key and basic else None,
-            timeout=httpx.Timeout(timeout, connect=CONNECT_S),
             limits=httpx.Limits(max_connections=None),
         )
 
@@ -69,9 +69,9 @@ class Connection:
         async with self._answer("GET", path, None) as answer:
             return self._decode(await self._read(answer))
 
-    async def post(self, path: str, body: object) -> Any:
-        """The JSON of an answer. Raises RemoteError, EngineAway."""
-        async with self._answer("POST", path, body) as answer:
+    async def post(self, path: str, body: object, *, patient: bool = False) -> Any:
+        """The JSON of an answer, however late that begins if `patient`. Raises RemoteError, EngineAway."""
+        async with self._answer("POST", path, body, patient=patient) as answer:
             return self._decode(await self._read(answer))
 
     async def events(self, path: str, body: object) -> AsyncGenerator[str, None]:
@@ -88,12 +88,14 @@ class Connection:
         await self._http.aclose()
 
     @asynccontextmanager
-    async def _answer(self, method: str, path: str, body: object) -> AsyncIterator[httpx.Response]:
+    async def _answer(
+        self, method: str, path: str, body: object, *, patient: bool = False
+    ) -> AsyncIterator[httpx.Response]:
         """A good answer. Only what surely was not begun is tried again."""
         pause = FIRST_PAUSE_S
         for tries in range(1, TRIES + 1):
             try:
-                answer = await self._send(method, path, body)
+                answer = await self._send(method, path, body, patient)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if tries == TRIES:
                     raise self._unreachable(error) from error
@@ -113,12 +115,12 @@ class Connection:
             await self._pause(min(pause, LONGEST_PAUSE_S))
             pause *= 2
 
-    async def _send(self, method: str, path: str, body: object) -> httpx.Response:
+    async def _send(self, method: str, path: str, body: object, patient: bool) -> httpx.Response:
         content = None if body is None else msgspec.json.encode(body)
         headers = {} if content is None else {"Content-Type": "application/json"}
-        return await self._http.send(
-            self._http.build_request(method, path, content=content, headers=headers), stream=True
-        )
+        timeout = httpx.Timeout(None if patient else self.timeout, connect=CONNECT_S)
+        request = self._http.build_request(method, path, content=content, headers=headers, timeout=timeout)
+        return await self._http.send(request, stream=True)
 
     async def _read(self, answer: httpx.Response) -> bytes:
         pieces, size = [], 0

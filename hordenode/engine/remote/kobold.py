@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from hordenode.engine.jobs import EngineError, ModelInfo, Progress, TextJob, TextResult
+from hordenode.engine.jobs import EngineAway, EngineError, ModelInfo, Progress, TextJob, TextResult
 from hordenode.engine.remote.connection import Connection, RemoteError
 from hordenode.engine.remote.dialect import Tell
 from hordenode.engine.remote.wanted import translated
@@ -24,6 +24,7 @@ log = logging.getLogger("hordenode.engine")
 
 USUAL_CONTEXT = 2048
 ABORT_S = 5.0
+LONGEST_S = 600.0  # for a text that comes in one piece
 WORDS = {
     **{name: name for name in ("temperature", "top_k", "top_p", "top_a", "min_p", "tfs", "typical", "sampler_order")},
     **{name: name for name in ("rep_pen", "rep_pen_range", "rep_pen_slope", "presence_penalty", "smoothing_factor")},
@@ -109,7 +110,11 @@ class Kobold:
         return _result(job, text, pieces, reason)
 
     async def _at_once(self, job: TextJob, body: dict[str, Any], tell: Tell) -> TextResult:
-        answer = await self._connection.post("api/v1/generate", body)
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                answer = await self._connection.post("api/v1/generate", body, patient=True)
+        except TimeoutError as error:
+            raise EngineAway(f"{self._connection.name} has not answered for {LONGEST_S:.0f} s.") from error
         found = answer["results"][0]
         text = str(found["text"])
         tell(Progress(job.id, job.max_length, job.max_length, text))

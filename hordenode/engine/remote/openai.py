@@ -51,7 +51,7 @@ class _Heard:
 
     text: str = ""
     pieces: int = 0
-    finish_reason: str = "stop"
+    finish_reason: str = ""  # until it is told
     prompt_tokens: int = 0
     tokens: int = 0
 
@@ -135,6 +135,8 @@ class OpenAI:
                 if piece:
                     heard.pieces += 1
                     tell(Progress(job.id, min(heard.pieces, job.max_length), job.max_length, piece))
+        if not heard.finish_reason:
+            raise RemoteError(f"The stream of {self._connection.name} ended before the text did.")
         text, tokens = tidy(heard.text, job), heard.tokens or heard.pieces
         return TextResult(job.id, text, heard.prompt_tokens, tokens, heard.finish_reason, job.seed)
 

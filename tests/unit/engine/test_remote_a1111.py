@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -180,6 +181,21 @@ def test_steps_and_previews_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (told[0].step, told[0].steps) == (3, 6)
     assert told[0].preview is not None
     assert told[0].preview.rgb[:3] == b"\0\0\xff"
+
+
+def test_a_picture_may_take_longer_than_the_timeout_as_long_as_there_is_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(a1111, "LOOK_S", 0.02)
+    program = FakeA1111()
+    program.gate.clear()
+    until = time.monotonic() + 2.0
+
+    def tell(progress: Progress) -> None:
+        if time.monotonic() > until:
+            program.gate.set()
+
+    assert drawn(program, JOB, tell, timeout=1.0).images
 
 
 def test_cancelling_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:

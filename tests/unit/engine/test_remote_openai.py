@@ -202,6 +202,11 @@ def test_a_stream_that_breaks_fails_the_job() -> None:
         written(FakeOpenAI(broken=True), JOB)
 
 
+def test_a_stream_without_an_end_fails_the_job() -> None:
+    with pytest.raises(EngineError, match="ended before the text did"):
+        written(FakeOpenAI(short=True), JOB)
+
+
 def test_a_server_that_says_nothing_fails_the_job() -> None:
     program = FakeOpenAI()
     program.gate.clear()
