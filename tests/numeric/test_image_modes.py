@@ -87,7 +87,7 @@ def resident(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def family(folder: Path, *names: str, resident: bool = False) -> ImagePipeline:
+def family_folder(folder: Path, *names: str) -> Path:
     """A model of the base's parts and of what is its own; the later of `names` win."""
     shutil.copytree(BASE, folder, dirs_exist_ok=True)
     for name in names:
@@ -96,7 +96,12 @@ def family(folder: Path, *names: str, resident: bool = False) -> ImagePipeline:
         shutil.copytree(folder / "tokenizer", folder / "tokenizer_2")
         config = json.loads((folder / "tokenizer_2" / "tokenizer_config.json").read_text(encoding="utf-8"))
         (folder / "tokenizer_2" / "tokenizer_config.json").write_text(json.dumps(config | {"pad_token": "!"}))
-    return ImagePipeline(ImageModel(name=names[-1], path=folder), RUNTIME, resident=resident)
+    return folder
+
+
+def family(folder: Path, *names: str, resident: bool = False) -> ImagePipeline:
+    model = ImageModel(name=names[-1], path=family_folder(folder, *names))
+    return ImagePipeline(model, RUNTIME, resident=resident)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,22 @@ from hordenode.catalog import ImageModel
 from hordenode.engine.image.mixture import Mixture, Workbench
 from hordenode.engine.image.pipeline import ImagePipeline
 from hordenode.engine.image.samplers import LINEAR_SAMPLERS, SAMPLERS
+from hordenode.engine.image.sources import read_source
 from hordenode.engine.image.unet import Guidance
 from hordenode.engine.jobs import JobCancelled, Progress
-from tests.numeric.test_image_modes import BASE, JOB, PAINT, RUNTIME, family, ignore, latent
+from tests.numeric.test_image_modes import (
+    BASE,
+    JOB,
+    MASK,
+    PAINT,
+    RUNTIME,
+    SIZE,
+    SOURCE,
+    family,
+    family_folder,
+    ignore,
+    latent,
+)
 
 Array = NDArray[np.float32]
 
@@ -67,6 +80,51 @@ def test_both_halves_of_guidance_one_by_one_come_to_the_same(
 ) -> None:
     job = replace(JOB, width=512, height=448, steps=2)  # more than WHOLE_AREA
     assert_alike(latent(on_device, job), latent(in_memory, job))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"sampler": "k_dpmpp_sde", "karras": True},
+        {"cfg_scale": 1.0},
+        {"width": 2 * SIZE, "height": 2 * SIZE, "hires_fix": True},
+        {"source_image": SOURCE, "denoising_strength": 0.6},
+        {"source_image": SOURCE, "source_mask": MASK, "source_processing": "inpainting"},
+    ],
+    ids=lambda change: " ".join(change) or "plain",
+)
+@pytest.mark.parametrize("model", ["tiny", "inpainting"])
+def test_pictures_of_one_run_are_those_that_are_drawn_one_by_one(
+    tmp_path: Path, model: str, change: dict[str, object]
+) -> None:
+    folder = BASE if model == "tiny" else family_folder(tmp_path, model)
+    seeds = (1, 2, 3)
+    job = replace(JOB, steps=4, seeds=seeds, **change)  # type: ignore[arg-type]
+    heard: list[list[int]] = [[], []]
+    source = None
+    if job.source_image:
+        source = read_source(job.source_image, job.source_mask, job.source_processing, job.width, job.height)
+    made = []
+    for frugal, steps in zip((False, True), heard, strict=True):
+        pipeline = ImagePipeline(ImageModel(path=folder), RUNTIME, resident=True, frugal=frugal)
+
+        def hear(progress: Progress, steps: list[int] = steps) -> None:
+            steps.append(progress.step)
+
+        made.append(list(pipeline.latents(job, source, hear)))
+    assert len(made[0]) == len(seeds) and len(heard[1]) == len(seeds) * len(heard[0])
+    for together, alone in zip(*made, strict=True):
+        assert_alike(together, alone)
+
+
+def test_of_large_pictures_fewer_are_drawn_in_one_run() -> None:
+    pipeline = ImagePipeline(ImageModel(path=BASE), RUNTIME, resident=True, frugal=False)
+    heard: list[int] = []
+    job = replace(JOB, steps=1, cfg_scale=1.0, width=512, height=512, seeds=tuple(range(5)))
+    assert len(list(pipeline.latents(job, None, lambda progress: heard.append(progress.steps)))) == 5
+    assert heard == [2, 2]
+    assert pipeline.estimate_mb(job) == 4 * ImagePipeline(ImageModel(path=BASE), RUNTIME).estimate_mb(job)
 
 
 def test_nothing_of_a_walk_is_predicted_in_main_memory(

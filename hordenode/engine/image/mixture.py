@@ -17,10 +17,14 @@ from hordenode.engine.runtime import Array, Binding, Placed, Runtime, Session
 
 
 class Workbench:
-    """The small graphs that a device computes with, each opened when it is first needed."""
+    """The small graphs that a device computes with, each opened when it is first needed.
 
-    def __init__(self, runtime: Runtime) -> None:
+    `area`: of all latents that lie on it at a time; a single one may be larger.
+    """
+
+    def __init__(self, runtime: Runtime, area: int = 0) -> None:
         self._runtime = runtime
+        self.area = area
         self._opened: dict[tuple[object, ...], tuple[Session, Binding]] = {}
 
     def place(self, latent: Array) -> Placed:
@@ -41,9 +45,9 @@ class Workbench:
         return self._run(("prepare", copies, beside is not None, dtype), given, (scale,))
 
     def guide(self, x: Placed, predictions: list[Placed], weights: tuple[float, ...], dtype: str) -> Placed:
-        """weights[0] · x and the rows of predictions with the other weights."""
-        rows = tuple(each.shape[0] for each in predictions)
-        return self._run(("guide", rows, dtype), [x, *predictions], weights)
+        """weights[0] · x and the sides of predictions with the other weights."""
+        sides = tuple(each.shape[0] // x.shape[0] for each in predictions)
+        return self._run(("guide", sides, dtype), [x, *predictions], weights)
 
     def _run(self, key: tuple[object, ...], given: list[Placed], weights: tuple[float, ...]) -> Placed:
         feeds: dict[str, Array | Placed] = {f"x{index}": value for index, value in enumerate(given)}

@@ -5,7 +5,7 @@ prompts -> condition; noise or source -> (schedule × sampler × denoiser) -> la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,26 +37,39 @@ from hordenode.engine.jobs import ImageJob, ImageResult, ModelFileError, Progres
 from hordenode.engine.runtime import Runtime, Session
 from hordenode.engine.seeds import seeded
 
+FULL_AREA = 4 * 64 * 64  # latents that are drawn in one run on a graphics card: four pictures of 512 px
 PROCESSINGS = ("img2img", "inpainting", "outpainting")
 GREY = 127.5  # in the middle of what the encoder takes: what inpainting models see where nothing is
 
 
 class ImagePipeline:
-    """A loaded model, ready to draw. Pictures are drawn one by one, so that a seed's bytes depend on nothing else."""
+    """A loaded model, ready to draw.
+
+    In main memory pictures are drawn one by one, so that a seed's bytes depend on nothing else. A graphics card is only
+    busy with several at a time, whose last bits may then differ.
+    """
 
     def __init__(
-        self, model: ImageModel, runtime: Runtime, enlarge: Enlarge | None = None, *, resident: bool | None = None
+        self,
+        model: ImageModel,
+        runtime: Runtime,
+        enlarge: Enlarge | None = None,
+        *,
+        resident: bool | None = None,
+        frugal: bool | None = None,
     ) -> None:
         """`enlarge`: for what is drawn smaller than asked for; without it that is interpolated. `resident`: latents stay
-        on the device for a whole walk, by default where that is not main memory. Raises ModelFileError.
+        on the device for a whole walk, by default where that is not main memory. `frugal`: rather little memory than a
+        few per cent of time, by default as the runtime says. Raises ModelFileError.
         """
         self._model, self._enlarge = model, enlarge
         self._folder, self._runtime = model.path, runtime
         refuse_other_layouts(self._folder)
         schedule, parts = _schedule(self._folder / "scheduler" / "scheduler_config.json")
         stays = runtime.device != "cpu" if resident is None else resident
-        self._walker = Walker(schedule, parts, Workbench(runtime) if stays else None)
-        frugal = runtime.frugal
+        frugal = runtime.frugal if frugal is None else frugal
+        bench = Workbench(runtime, 0 if frugal else FULL_AREA) if stays else None
+        self._walker = Walker(schedule, parts, bench)
         self._decoder = Decoder(self._open("vae_decoder"), self._folder / "vae_decoder", frugal=frugal)
         self._unet = Unet(self._open("unet"), self._folder / "unet", self._decoder.channels, frugal=frugal)
         self._conditioner = Conditioner(self._folder, runtime, pooled=self._unet.wants_pooled)
@@ -86,16 +99,24 @@ class ImagePipeline:
     def estimate_mb(self, job: ImageJob) -> int:
         """About the memory that a job takes beside the model. Raises UnsupportedJob."""
         self._check(job)
-        return working_mb(self._stages(job), self._unet.heads, self._decoder.width, self._decoder.factor)
+        one = working_mb(self._stages(job), self._unet.heads, self._decoder.width, self._decoder.factor)
+        return one * self._together(job)
 
     def latents(self, job: ImageJob, source: Source | None, report: Callable[[Progress], None]) -> Iterator[Latent]:
         """One clean latent [1, C, h, w] per seed."""
         guide = self._conditioner.guide(job.negative_prompt, job.prompt, job.clip_skip)
-        routes = [self._route(job, stage, source, guide) for stage in self._stages(job)]
-        steps = sum(step_count(job.steps, route.stage.strength) for route in routes)
-        clock = Clock(job, report, steps, self._look)
-        for seed in job.seeds:
-            yield self._draw_one(job, seed, routes, clock)
+        canvases = [(stage, self._canvas(stage, source)) for stage in self._stages(job)]
+        count = self._together(job)
+        batches = [job.seeds[first : first + count] for first in range(0, len(job.seeds), count)]
+        steps = sum(step_count(job.steps, stage.strength) for stage, _ in canvases)
+        clock, routes = Clock(job, report, steps * len(batches), self._look), list[Route]()
+        for seeds in batches:
+            if not routes or routes[0].guidance.count != len(seeds):
+                routes = [self._route(job, stage, canvas, guide, len(seeds)) for stage, canvas in canvases]
+            yield from np.split(self._draw_batch(job, seeds, routes, clock), len(seeds))
+
+    def _together(self, job: ImageJob) -> int:
+        return self._walker.together(job, max(stage.width * stage.height for stage in self._stages(job)))
 
     def _stages(self, job: ImageJob) -> tuple[Stage, ...]:
         model, factor, multiple = self._model, self._decoder.factor, self._unet.config.multiple
@@ -104,21 +125,22 @@ class ImagePipeline:
         )
         return stages(job, width // factor, height // factor, self._unet.config.native_area, multiple)
 
-    def _route(self, job: ImageJob, stage: Stage, source: Source | None, guide: Guide) -> Route:
+    def _route(self, job: ImageJob, stage: Stage, canvas: Canvas, guide: Guide, count: int) -> Route:
         factor = self._decoder.factor
         empty, prompt = guide.at(stage.width * factor, stage.height * factor)
-        guidance = self._unet.guided(empty, prompt, job.cfg_scale, stage.width * stage.height)
-        return Route(stage, self._canvas(stage, source), guidance)
+        guidance = self._unet.guided(empty, prompt, job.cfg_scale, stage.width * stage.height, count)
+        return Route(stage, canvas, guidance)
 
-    def _draw_one(self, job: ImageJob, seed: int, routes: list[Route], clock: Clock) -> Latent:
-        random, latent = seeded(seed), routes[-1].canvas.latent
+    def _draw_batch(self, job: ImageJob, seeds: Sequence[int], routes: list[Route], clock: Clock) -> Latent:
+        """[seeds, C, h, w], each from noise of its own."""
+        randoms, latent = [seeded(seed) for seed in seeds], routes[-1].canvas.latent
         for route in routes:
             shape = (1, self._decoder.channels, route.stage.height, route.stage.width)
 
             def noise(shape: tuple[int, ...] = shape) -> Latent:
-                return random.standard_normal(shape, np.float32)
+                return np.concatenate([random.standard_normal(shape, np.float32) for random in randoms])
 
-            if latent is not None and latent.shape != shape:
+            if latent is not None and latent.shape[1:] != shape[1:]:
                 latent = enlarged(latent, route.stage.width, route.stage.height)
             latent = self._walker.walk(job, route, latent, noise, clock)
         assert latent is not None  # there is at least one walk

@@ -16,15 +16,15 @@ def resident_denoiser(
     """As denoiser.denoiser. `beside`: an inpainting model's further channels."""
     unet = guidance.unet
     taken_in, given_out = unet.dtypes
-    further = None if beside is None else bench.place(beside)
+    further = None if beside is None else bench.place(beside.repeat(guidance.count, axis=0))
 
     def denoise(latent: Latent, sigma: float) -> Latent:
         x = _mixture(latent).value()
         time, predictions = unet.time(schedule.timestep(sigma)), []
         for half in guidance.halves:
-            sample = bench.prepare(x, unit(sigma), half.rows, further, taken_in)
+            sample = bench.prepare(x, unit(sigma), half.sides, further, taken_in)
             made = half.bound.run_there({"sample": sample, "timestep": time})
-            unet.check_shape(made.shape, (half.rows, *x.shape[1:]))
+            unet.check_shape(made.shape, (half.sides * x.shape[0], *x.shape[1:]))
             predictions.append(made)
         kept, taken = parts(sigma)
         weights = (kept, *(taken * weight for weight in guidance.weights))

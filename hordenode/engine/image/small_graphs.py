@@ -45,12 +45,12 @@ def prepared(copies: int, beside: bool, dtype: str) -> bytes:
     return _model(nodes, inputs, made=dtype)
 
 
-def guided(rows: Sequence[int], dtype: str) -> bytes:
-    """`made` = weights[0] · x0 + Σ weights[i + 1] · the i-th row of predictions x1, x2, … with so many `rows` of `dtype`."""
-    nodes, inputs = list(_split("weights", 1 + sum(rows))), [("x0", FLOAT)]
+def guided(sides: Sequence[int], dtype: str) -> bytes:
+    """`made` = weights[0] · x0 + Σ weights[i + 1] · the i-th side of predictions x1, x2, … with so many `sides` of `dtype`."""
+    nodes, inputs = list(_split("weights", 1 + sum(sides))), [("x0", FLOAT)]
     predictions: list[str] = []
-    for index, count in enumerate(rows, 1):
-        names = [f"row{len(predictions) + each}" for each in range(count)]
+    for index, count in enumerate(sides, 1):
+        names = [f"side{len(predictions) + each}" for each in range(count)]
         inputs.append((f"x{index}", dtype))
         nodes.append(_node("Cast", [f"x{index}"], [f"wide{index}"], to=ELEMENTS[FLOAT]))
         nodes.append(_node("Split", [f"wide{index}"], names, axis=0))

@@ -82,12 +82,12 @@ def first_strength(schedule: Schedule, sampler: str, sigma: float) -> float:
 
 
 def enlarged(latent: Latent, width: int, height: int) -> Latent:
-    """[1, C, h, w] at another size, bilinear."""
+    """[n, C, h, w] at another size, bilinear."""
     planes = [
         np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR), np.float32)
-        for plane in latent[0]
+        for plane in latent.reshape(-1, *latent.shape[2:])
     ]
-    return np.stack(planes)[None]
+    return np.stack(planes).reshape(*latent.shape[:2], height, width)
 
 
 def latent_size(job: ImageJob, step: int, *, square: bool, min_pixels: int, max_pixels: int) -> tuple[int, int]:

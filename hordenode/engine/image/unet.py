@@ -89,17 +89,19 @@ class Unet:
         """As the configuration says; none where scores take no memory."""
         return (0, 0) if self._session.notes.get(SCORES) == NEVER_WHOLE else self.config.heads
 
-    def guided(self, empty: Condition, prompt: Condition, scale: float, area: int) -> Guidance:
-        """Steered by `prompt` away from `empty` (Ho & Salimans 2022), for latents of this area.
+    def guided(self, empty: Condition, prompt: Condition, scale: float, area: int, count: int = 1) -> Guidance:
+        """Steered by `prompt` away from `empty` (Ho & Salimans 2022), for so many latents of this area.
 
         Scale 1 needs the prompt alone, and so does a distilled model, which is told the scale (Meng et al. 2023).
         """
         if scale == 1.0 or self.distilled:
-            return Guidance(self, (Half(self.bind((prompt,), scale), 1),), (1.0,))
+            return Guidance(self, (Half(self.bind((prompt,) * count, scale), 1),), (1.0,), count)
         weights = (1.0 - scale, scale)
         if self._frugal and area > WHOLE_AREA:
-            return Guidance(self, tuple(Half(self.bind((each,), scale), 1) for each in (empty, prompt)), weights)
-        return Guidance(self, (Half(self.bind((empty, prompt), scale), 2),), weights)
+            halves = tuple(Half(self.bind((each,) * count, scale), 1) for each in (empty, prompt))
+            return Guidance(self, halves, weights, count)
+        both = (empty,) * count + (prompt,) * count
+        return Guidance(self, (Half(self.bind(both, scale), 2),), weights, count)
 
     def bind(self, conditions: tuple[Condition, ...], scale: float) -> Binding:
         """A binding with everything that stays the same from step to step."""
@@ -152,32 +154,33 @@ class Unet:
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """A run of the UNet for one side of guidance, or with `rows` 2 for both. What stays the same is bound."""
+    """A run of the UNet for one side of guidance, or with `sides` 2 for both. What stays the same is bound."""
 
     bound: Binding
-    rows: int
+    sides: int
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """The runs that make a prediction: the sum of all their rows with these `weights`."""
+    """The runs that make a prediction: the sum of all their sides with these `weights`. `count`: latents at a time."""
 
     unet: Unet
     halves: tuple[Half, ...]
     weights: tuple[float, ...]
+    count: int = 1
 
     def predict(self, x: Latent, timestep: float, beside: Latent | None = None) -> Latent:
         """For a latent in main memory; `beside`: an inpainting model's further channels. Raises ModelFileError."""
-        whole, time, rows = x if beside is None else np.concatenate([x, beside], axis=1), self.unet.time(timestep), []
+        whole, time, sides = x if beside is None else np.concatenate([x, beside], axis=1), self.unet.time(timestep), []
         for half in self.halves:
-            sample = np.concatenate([whole] * half.rows) if half.rows > 1 else whole
+            sample = np.concatenate([whole] * half.sides) if half.sides > 1 else whole
             made = half.bound.run({"sample": sample, "timestep": time})
-            self.unet.check_shape(made.shape, (half.rows, *x.shape[1:]))
+            self.unet.check_shape(made.shape, (half.sides * len(x), *x.shape[1:]))
             self.unet.check_numbers(made)
-            rows += np.split(made.astype(np.float32), half.rows)
-        if len(rows) == 1:
-            return rows[0]
-        without, with_prompt = rows
+            sides += np.split(made.astype(np.float32), half.sides)
+        if len(sides) == 1:
+            return sides[0]
+        without, with_prompt = sides
         return without + np.float32(self.weights[1]) * (with_prompt - without)
 
 

@@ -57,7 +57,10 @@ class Walker:
         self._bench = bench
 
     def walk(self, job: ImageJob, route: Route, begin: Latent | None, noise: Noise, clock: Clock) -> Latent:
-        """From noise, or from the latent `begin` under noise, to a clean latent. Raises ModelFileError for NaN."""
+        """From noise, or from the latent `begin` under noise, to clean latents, one for each that `noise` gives.
+
+        Raises ModelFileError for NaN.
+        """
         canvas, strength = route.canvas, route.stage.strength
         sigmas, first = levels(self._schedule, job, strength), noise()
         start = first * np.float32(first_strength(self._schedule, job.sampler, sigmas[0]))
@@ -66,7 +69,7 @@ class Walker:
             start = begin + first * np.float32(sigmas[0])
         if begin is not None and canvas.mask is not None and canvas.beside is None:
             kept = Kept(begin, canvas.mask, first, sigmas[0] if fresh else np.inf)
-        if self._bench is not None and job.sampler in LINEAR_SAMPLERS and not job.tiling:
+        if self._bench is not None and self._stays(job):
             watching = Watching(self._resident(self._bench, route, kept))
             start = as_latent(Mixture.of(self._bench, start))
         else:
@@ -74,6 +77,16 @@ class Walker:
         clean = in_memory(SAMPLERS[job.sampler](watching, start, sigmas, noise, clock.walk(watching)))
         route.guidance.unet.check_numbers(clean)
         return clean
+
+    def together(self, job: ImageJob, area: int) -> int:
+        """How many pictures of this area in latents are worth one run: on a device, those that fill it as one large does."""
+        if self._bench is None or not self._stays(job):
+            return 1
+        return max(min(self._bench.area // area, len(job.seeds)), 1)
+
+    def _stays(self, job: ImageJob) -> bool:
+        """Whether all that is done to the latents of a job can be done on a device."""
+        return job.sampler in LINEAR_SAMPLERS and not job.tiling
 
     def _in_memory(self, route: Route, kept: Kept | None, *, tiling: bool) -> Denoise:
         predict = partial(route.guidance.predict, beside=route.canvas.beside)
@@ -92,15 +105,15 @@ class Walker:
 
 
 class Clock:
-    """Counts the steps of all walks of a job and reports them. `look`: a small picture of a clean latent."""
+    """Counts the steps of all walks of a job and reports them, of `total`. `look`: a small picture of a clean latent."""
 
     def __init__(
-        self, job: ImageJob, report: Callable[[Progress], None], steps: int, look: Callable[[Latent], Pixels]
+        self, job: ImageJob, report: Callable[[Progress], None], total: int, look: Callable[[Latent], Pixels]
     ) -> None:
         self._job = job
         self._report = report
         self._look = look
-        self._total = steps * len(job.seeds)
+        self._total = total
         self._before = 0
 
     def walk(self, watching: Watching) -> StepDone:
@@ -111,7 +124,7 @@ class Clock:
             self._before = before + step
             preview = None
             if every and self._before % every == 0 and watching.clean is not None:
-                seen = self._look(in_memory(watching.clean))
+                seen = self._look(in_memory(watching.clean)[:1])
                 preview = Picture(seen.shape[1], seen.shape[0], seen.tobytes(), 0)
             self._report(Progress(self._job.id, self._before, self._total, preview=preview))
 
