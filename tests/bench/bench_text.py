@@ -1,4 +1,4 @@
-"""How fast texts are written: python -m tests.bench.bench_text [--precision fp32] [--pairs 30] [--threads 2]; prints JSON.
+"""How fast texts are written: python -m tests.bench.bench_text [--precision fp32] [--pairs 30] [--threads 2] [--spin-us 50].
 
 A 135M Llama of random weights. Every figure is a ratio to something that was measured in the same run: the median (and
 quartiles) of pairs of single steps that take turns. Bars at fp32: 1 / limit >= 0.85, 8 / 1 >= 4.5 (int4: 2.5), overhead
@@ -63,11 +63,12 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--spin-us", type=int, default=EngineSettings().spin_us)
     options = parser.parse_args()
     notes = Notes()
     with tempfile.TemporaryDirectory() as name:
         size = make_model(Path(name), options.precision)
-        runtime = Runtime(EngineSettings(threads=options.threads, providers=("cpu",)))
+        runtime = Runtime(EngineSettings(threads=options.threads, providers=("cpu",), spin_us=options.spin_us))
         model = TextModel(path=Path(name), context=CONTEXT, max_batch=SLOTS)
         alone, beside = TextPipeline(model, runtime), TextPipeline(model, runtime)
     memory, one, many = Memory(size, options.threads), Decoding(alone, 1), Decoding(beside, SLOTS, SAMPLED)
