@@ -137,11 +137,14 @@ def child(engine: str, folder: Path, size: int, threads: int, device: str, batch
     )
     print("ready", flush=True)
     for line in sys.stdin:
-        moments = draw(int(line))
+        steps = int(line)
+        moments = draw(steps)
         taken, spent_cpu = (
             [after[part] - before[part] for before, after in itertools.pairwise(moments)] for part in (0, 1)
         )
-        share = 1 if engine == "hordenode" else batch  # ours draws one by one
+        share = (
+            batch * steps / len(moments)
+        )  # pictures that a step was for: ours draws them one by one where that is best
         runs = list(inside)
         looks = len(runs) // len(moments) if runs else 0
         outside = None
