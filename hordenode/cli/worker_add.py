@@ -34,7 +34,10 @@ PROGRAMS = {
     "koboldcpp": Program(
         "KoboldCpp's embedded worker, texts",
         ("Address of the horde:", "  {url}"),
-        ("KoboldCpp has the public horde's address in its source: only a patched or a newer build can go elsewhere.",),
+        (
+            "KoboldCpp has the public horde's address in its source: only a patched or a newer build can go elsewhere.",
+            "Any KoboldCpp works as the engine of a worker of ours, though: `hordenode join … --engine kobold`.",
+        ),
     ),
 }
 NAMES = "Each worker needs a name that no other one has; a process that serves two kinds needs two."

@@ -55,7 +55,8 @@ def test_a_node_that_only_this_machine_reaches_is_a_note(tmp_path: Path) -> None
 
 
 def test_what_koboldcpp_cannot_do_is_said(tmp_path: Path) -> None:
-    assert "only a patched or a newer build" in add(tmp_path, "koboldcpp", "--no-key").stdout
+    said = add(tmp_path, "koboldcpp", "--no-key").stdout
+    assert "only a patched or a newer build" in said and "--engine kobold" in said
 
 
 def test_an_unknown_program_is_refused_with_the_known_ones(tmp_path: Path) -> None:
