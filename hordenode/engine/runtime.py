@@ -123,7 +123,8 @@ class Runtime:
         options.inter_op_num_threads = 1
         # Threads that wait awake take the processor from the node's other work (ARCHITECTURE 3.15); a UNet beside other
         # programs takes a fifth longer with them, and 3 % less on a computer that does nothing else. A text's token takes
-        # a tenth less when they do so for 50 µs, and beside two busy programs too (another 18 %), if no longer than a run.
+        # a tenth less when they do so for 100 µs and never longer than a run, and beside two busy programs 18 % less (of
+        # eight texts 4 %).
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin_us else "0")
         if spin_us:
             options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin_us))

@@ -1,4 +1,4 @@
-"""How fast texts are written: python -m tests.bench.bench_text [--precision fp32] [--pairs 30] [--threads 2] [--spin-us 50].
+"""How fast texts are written: python -m tests.bench.bench_text [--precision fp32] [--pairs 30] [--threads 2] [--spin-us 100].
 
 A 135M Llama of random weights. Every figure is a ratio to something that was measured in the same run: the median (and
 quartiles) of pairs of single steps that take turns. Bars at fp32: 1 / limit >= 0.85, 8 / 1 >= 4.5 (int4: 2.5), overhead

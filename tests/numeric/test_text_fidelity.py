@@ -157,7 +157,7 @@ def test_with_a_beginning_that_was_read_for_another() -> None:
 def test_giving_way_to_urgent_texts_and_beside_cancelled_ones() -> None:
     pressed = bench(3)
     urgent = [job(at, id=f"urgent {at}", priority=0) for at in (2, 3, 6)]
-    begin = {step: partial(pressed.pipeline.begin, each) for step, each in zip((5, 12, 30), urgent, strict=True)}
+    begin = {step: partial(pressed.pipeline.begin, each) for step, each in zip((14, 22, 40), urgent, strict=True)}
     cancelled = [job(at, id=f"cancelled {at}", priority=5) for at in (1, 7)]
     drop = pressed.pipeline.batch.drop
     cancel = {step: partial(drop, each.id) for step, each in zip((9, 50), cancelled, strict=True)}
