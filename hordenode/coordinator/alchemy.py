@@ -106,7 +106,7 @@ def _accept(
     user = _admit(tx, co, caller, len(specs))
     balance = ledger.balance(tx, user.id)
     alchemy_id = co.ids.uuid()
-    expires_ms = co.clock.now_ms() + lifecycle.LIFETIME_MS
+    expires_ms = lifecycle.expiry(co.clock.now_ms())
     alchemy.insert(tx, alchemy_id, user_id=user.id, source=source.blob or "", expires_ms=expires_ms)
     wps = []
     for position, spec in enumerate(specs):

@@ -60,7 +60,7 @@ def enqueue(tx: Tx, co: Coordinator, caller: Caller, entry: Entry) -> WaitingPro
         price=entry.price,
         consumed=entry.tax,
         created_ms=now,
-        expires_ms=now + lifecycle.LIFETIME_MS,
+        expires_ms=lifecycle.expiry(now),
         sharedkey_id=entry.sharedkey_id,
     )
     stored = requests.StoredSpec(encode_spec(spec), caller.client_agent, address, entry.proxied_account)

@@ -18,7 +18,7 @@ from hordenode.coordinator.results import image_generations, text_generations
 from hordenode.coordinator.screening import screened
 from hordenode.domain import kudos, lifecycle, validation
 from hordenode.domain import ledger as postings
-from hordenode.domain.entities import Job, Kind, WaitingPrompt
+from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
 from hordenode.domain.needs import needs_of
 from hordenode.domain.spec import GenerationSpec, ImageSpec, TextSpec, WebhookTarget
 from hordenode.ops.events import RequestQueued
@@ -166,9 +166,17 @@ def _admit_user(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Pay
         if workers.by_id(tx, worker_id) is None:
             raise HordeError("WorkerNotFound", id=worker_id)
     validation.check_batching(user, spec.n, ask.disable_batching)
-    validation.check_concurrency(user, queue.user_waiting(tx, ask.kind, user.id), spec.n)
+    validation.check_concurrency(user, _waiting(tx, ask.kind, user), spec.n)
     co.check_address(tx, caller)
     return payer, ask
+
+
+def _waiting(tx: Tx, kind: Kind, user: User) -> int:
+    """Jobs that wait for a worker: of one lane, unless it is the user of many addresses."""
+    if user.anonymous:
+        return queue.user_waiting(tx, kind, user.id)
+    lane = queue.find_lane(tx, kind, user.id, "")
+    return 0 if lane is None else lane.waiting
 
 
 def _accept(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[WaitingPrompt, _Ask]:

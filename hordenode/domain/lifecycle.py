@@ -13,6 +13,8 @@ from hordenode.domain.entities import Kind, WaitingPrompt
 
 LIFETIME_MS = 20 * 60 * 1000
 SLOW_LIFETIME_MS = 60 * 60 * 1000
+# A life ends at a full ten seconds, so that what happens to a request within moments leaves the index of lives alone.
+GRAIN_MS = 10_000
 FAULTS_ALLOWED = {Kind.IMAGE: 3, Kind.TEXT: 3, Kind.ALCHEMY: 4}  # the last of them ends the request
 
 
@@ -33,11 +35,16 @@ def queue_share(wp: WaitingPrompt) -> QueueShare:
     return QueueShare(1, wp.n, jobs, jobs * wp.things)
 
 
+def expiry(now_ms: int, lifetime_ms: int = LIFETIME_MS) -> int:
+    """When a request that something just happened to expires: after its lifetime at the earliest."""
+    return -(-(now_ms + lifetime_ms) // GRAIN_MS) * GRAIN_MS
+
+
 def hand_out(wp: WaitingPrompt, count: int, now_ms: int, *, slow_worker: bool = False) -> WaitingPrompt:
     """`count` jobs go to a worker; the request's life is refreshed."""
     if not 0 < count <= wp.n:
         raise ValueError(f"cannot hand out {count} of {wp.n} jobs")
-    expires = now_ms + SLOW_LIFETIME_MS if slow_worker else max(wp.expires_ms, now_ms + LIFETIME_MS)
+    expires = expiry(now_ms, SLOW_LIFETIME_MS) if slow_worker else max(wp.expires_ms, expiry(now_ms))
     return replace(wp, n=wp.n - count, processing=wp.processing + count, expires_ms=expires)
 
 
@@ -48,7 +55,7 @@ def deliver(wp: WaitingPrompt, charge: int, now_ms: int) -> WaitingPrompt:
         processing=wp.processing - 1,
         finished=wp.finished + 1,
         consumed=wp.consumed + charge,
-        expires_ms=max(wp.expires_ms, now_ms + LIFETIME_MS),
+        expires_ms=max(wp.expires_ms, expiry(now_ms)),
     )
 
 
@@ -59,9 +66,7 @@ def fault(wp: WaitingPrompt, now_ms: int) -> WaitingPrompt:
     A cancelled request (jobs = finished + processing) shrinks instead, so that it becomes done.
     """
     restarted = wp.restarted + 1
-    back = replace(
-        wp, processing=wp.processing - 1, restarted=restarted, expires_ms=max(wp.expires_ms, now_ms + LIFETIME_MS)
-    )
+    back = replace(wp, processing=wp.processing - 1, restarted=restarted, expires_ms=max(wp.expires_ms, expiry(now_ms)))
     if wp.cancelled:
         return replace(back, jobs=wp.jobs - 1)
     if wp.faulted:

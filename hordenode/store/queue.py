@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.lifecycle import QueueShare
@@ -34,16 +35,17 @@ MOVE_SIGNATURE = statement(
     "UPDATE signatures SET requests = requests + :requests, waiting = waiting + :waiting, jobs = jobs + :jobs,"
     " things = things + :things WHERE id = :id",
 )
-LANE = statement(
-    "queue.lane", "SELECT id, band, waiting FROM lanes WHERE kind = :kind AND user_id = :user_id AND address = :address"
+LANE_ID = statement(
+    "queue.lane_id", "SELECT id FROM lanes WHERE kind = :kind AND user_id = :user_id AND address = :address"
 )
+LANE = statement("queue.lane", "SELECT id, band, waiting FROM lanes WHERE id = :id")
 ADD_LANE = statement(
     "queue.add_lane",
     "INSERT INTO lanes (kind, user_id, address, band, turn) VALUES (:kind, :user_id, :address, :band, 0) RETURNING id",
 )
 SET_BAND = statement("queue.set_band", "UPDATE lanes SET band = :band WHERE id = :id")
 SET_ENTRY_BAND = statement("queue.set_entry_band", "UPDATE lane_signatures SET band = :band WHERE lane_id = :id")
-MOVE_LANE = statement("queue.move_lane", "UPDATE lanes SET waiting = waiting + :waiting WHERE id = :id")
+MOVE_LANE = statement("queue.move_lane", "UPDATE lanes SET waiting = waiting + :waiting WHERE id = :id", keeps=True)
 USER_WAITING = statement(
     "queue.user_waiting", "SELECT coalesce(sum(waiting), 0) FROM lanes WHERE kind = :kind AND user_id = :user_id"
 )
@@ -52,6 +54,7 @@ ENTER = statement(
     "INSERT INTO lane_signatures (lane_id, signature_id, requests, band, turn)"
     " SELECT id, :signature_id, 1, band, turn FROM lanes WHERE id = :lane_id"
     " ON CONFLICT (lane_id, signature_id) DO UPDATE SET requests = requests + 1",
+    keeps=True,  # it only reads the lane
 )
 LEAVE_LAST = statement(
     "queue.leave_last",
@@ -61,7 +64,9 @@ LEAVE = statement(
     "queue.leave",
     "UPDATE lane_signatures SET requests = requests - 1 WHERE lane_id = :lane_id AND signature_id = :signature_id",
 )
-SERVE_LANE = statement("queue.serve_lane", "UPDATE lanes SET turn = :turn, waiting = waiting + :waiting WHERE id = :id")
+SERVE_LANE = statement(
+    "queue.serve_lane", "UPDATE lanes SET turn = :turn, waiting = waiting + :waiting WHERE id = :id", keeps=True
+)
 SERVE_ENTRIES = statement("queue.serve_entries", "UPDATE lane_signatures SET turn = :turn WHERE lane_id = :id")
 FIRST_LANES = statement(
     "queue.first_lanes",
@@ -141,7 +146,13 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 def find_lane(tx: Tx, kind: Kind, user_id: int, address: str) -> Lane | None:
-    row = tx.one(LANE, kind=kind, user_id=user_id, address=address)
+    key = ("lane of", kind, user_id, address)
+    lane_id = tx.remembered(key, lambda: tx.value(LANE_ID, kind=kind, user_id=user_id, address=address))
+    return None if lane_id is None else tx.remembered(("lane", lane_id), lambda: _lane(tx, lane_id))
+
+
+def _lane(tx: Tx, lane_id: int) -> Lane | None:
+    row = tx.one(LANE, id=lane_id)
     return None if row is None else Lane(*row)
 
 
@@ -155,7 +166,7 @@ def set_band(tx: Tx, lane_id: int, band: int) -> None:
 
 
 def user_waiting(tx: Tx, kind: Kind, user_id: int) -> int:
-    """Jobs of the user that wait for a worker (contract 3.1)."""
+    """Jobs of the user, in all its lanes, that wait for a worker (contract 3.1)."""
     return int(tx.value(USER_WAITING, kind=kind, user_id=user_id))
 
 
@@ -180,6 +191,8 @@ def move(tx: Tx, wp: WaitingPrompt, before: QueueShare, after: QueueShare, turn:
         tx.run(SERVE_LANE, id=wp.lane_id, turn=turn, waiting=waiting)
     elif waiting:
         tx.run(MOVE_LANE, id=wp.lane_id, waiting=waiting)
+    if waiting:
+        tx.revise(("lane", wp.lane_id), lambda lane: replace(lane, waiting=lane.waiting + waiting))
     if entered > 0:
         tx.run(ENTER, lane_id=wp.lane_id, signature_id=wp.signature_id)
     elif entered < 0 and not tx.run(LEAVE_LAST, lane_id=wp.lane_id, signature_id=wp.signature_id):

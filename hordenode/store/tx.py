@@ -15,7 +15,7 @@ Value = str | bytes | int | float | None
 
 
 # What nearly every call reads and few change. Cascades to them begin at `users`, at `teams` (a worker's team).
-_REMEMBERED = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys|accounts|workers|teams)\b", re.IGNORECASE)
+_REMEMBERED = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys|accounts|workers|teams|lanes)\b", re.IGNORECASE)
 _PARAMETER = re.compile(r":([a-z_]+)")
 _VALUES = re.compile(r"\bVALUES (\([^)]*\))")
 
@@ -75,7 +75,7 @@ def statement(name: str, sql: str, database: dict[str, Statement] = STATEMENTS, 
 
 
 class Memory:
-    """Rows of the users, their keys and balances, and of workers, as the writing connection last knew them.
+    """Rows of the users, their keys, balances and lanes, and of workers, as the writing connection last knew them.
 
     Every statement that changes those tables empties it, and so do a rollback and another program's writes (writer.py).
     """
