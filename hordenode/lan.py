@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-import ifaddr
-
 WILDCARDS = {"0.0.0.0": 4, "": 4, "::": 6}
 # Interfaces of virtual machines and containers, by the names that Linux, macOS and Windows give them. br0 is not among
 # them: where somebody made one, the network card is part of it.
@@ -33,7 +31,11 @@ class LanAddress:
 
 
 def lan_addresses() -> list[LanAddress]:
-    """Those of this machine now that others may use, IPv4 first."""
+    """Those of this machine now that others may use, IPv4 first; none where they cannot be found out."""
+    try:
+        import ifaddr  # looks for the C library with programs and temporary files: only whoever asks waits for that
+    except OSError:
+        return []
     found = usable(
         LanAddress(str(ip.ip if ip.is_IPv4 else ip.ip[0]), ip.nice_name)
         for adapter in ifaddr.get_adapters()
