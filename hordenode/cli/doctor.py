@@ -71,12 +71,17 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def _engine(settings: Settings) -> Iterator[Finding]:
     from hordenode.catalog import KINDS, load_catalog
     from hordenode.engine.backends import load_backend
+    from hordenode.engine.jobs import EngineError
 
     if not settings.engine.enabled:
         yield Finding("note", "engine", "switched off (engine.enabled)")
         return
     catalog = load_catalog(settings.data_dir)
-    backend = load_backend(settings.engine.backend, catalog, settings.engine)
+    try:
+        backend = load_backend(settings.engine.backend, catalog, settings.engine)
+    except EngineError as error:
+        yield Finding("problem", "engine", str(error))
+        return
     report = backend.provider()
     threads = f", {report.threads} threads" if report.threads else ""
     yield Finding("ok", "engine", f"{settings.engine.backend} on {report.provider}{threads}")

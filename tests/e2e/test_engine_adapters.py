@@ -116,3 +116,10 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, engine: list[str], trouble
     assert done.returncode == 1
     assert trouble in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_says_that_the_program_is_not_there(tmp_path: Path) -> None:
+    program = {"HORDENODE_ENGINE_BACKEND": "openai", "HORDENODE_ENGINE_URL": "http://127.0.0.1:1"}
+    command = [sys.executable, "-m", "hordenode", "doctor", "--data-dir", str(tmp_path)]
+    done = subprocess.run(command, env={**os.environ, **program}, capture_output=True, text=True, check=False)
+    assert "The engine's program at 127.0.0.1:1 cannot be reached" in done.stdout

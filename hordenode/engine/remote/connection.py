@@ -152,7 +152,9 @@ class Connection:
         return RemoteError(text, answer.status_code)
 
     def _unreachable(self, error: httpx.HTTPError) -> EngineAway:
-        return EngineAway(f"{self.name} cannot be reached: {str(error) or type(error).__name__}")
+        return EngineAway(
+            f"The engine's program at {self.name} cannot be reached: {str(error) or type(error).__name__}"
+        )
 
 
 def _retry_after(answer: httpx.Response) -> float:
