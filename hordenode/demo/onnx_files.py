@@ -16,6 +16,10 @@ from torch import Tensor, nn
 HALF = ".fp16"
 
 
+class OtherFormError(Exception):
+    """A file holds the weights of another network than the one to be filled."""
+
+
 def store_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store every float32 weight as float16 behind a cast; the runtime folds the casts when it loads the file."""
     casts = []
@@ -42,11 +46,16 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 
 
 def fill(module: nn.Module, weights: dict[str, Tensor], but: tuple[str, ...] = ()) -> None:
-    """Put the weights of a file into a module; raises KeyError where the file lacks one that is not in `but`."""
+    """Put the weights of a file into a module; raises OtherFormError where one that is not in `but` does not fit."""
     with torch.no_grad():
         for name, weight in module.state_dict().items():
-            if not name.startswith(but):
-                weight.copy_(weights[name].reshape(weight.shape))
+            if name.startswith(but):
+                continue
+            if name not in weights or weights[name].numel() != weight.numel():
+                raise OtherFormError(
+                    f"the file has no weight {name} {list(weight.shape)}: its model is of another form"
+                )
+            weight.copy_(weights[name].reshape(weight.shape))
 
 
 def write_json(file: Path, content: dict[str, object]) -> None:

@@ -7,31 +7,35 @@ import shutil
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from tokenizers import Tokenizer
+from torch import Tensor
 
 from hordenode.demo.autoencoder import AutoEncoder
 from hordenode.demo.onnx_files import fill, read_weights
 from hordenode.demo.painter import CHECKPOINT as PAINTER
 from hordenode.demo.painter import Painter
-from hordenode.demo.train_image import START_FILE, STATISTICS, TOKENIZER, ImageModel, load_tokenizer
+from hordenode.demo.train_image import START_FILE, STATISTICS, TOKENIZER, ImageModel
 from hordenode.demo.upscaler import Upscaler
 
 
 def continue_from(models: Path, folder: Path) -> None:
-    """Write what the shipped image model in `models` knows into an empty training folder, as finished stages.
+    """Write what the exported image model in `models` knows into a training folder, as finished stages.
 
     The auto-encoder, its latents' statistics and the tokenizer stay as they are, since text encoder and denoiser were
-    trained on them; the denoiser then starts where the shipped one ended.
+    trained on them; the denoiser then starts where the exported one ended.
+    Raises OtherFormError if it is no model of this form.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(models / "tokenizer" / "tokenizer.json", folder / TOKENIZER)
-    _keep(shipped_autoencoder(models), folder / "autoencoder.pt")
-    painter = Painter(AutoEncoder(), Upscaler())
-    fill(painter, _named(read_weights(models / "vae_decoder" / "model.onnx"), "painter."))
-    _keep(painter, folder / PAINTER)
+    tokenizer = models / "tokenizer" / "tokenizer.json"
     encoder = read_weights(models / "vae_encoder" / "model.onnx")
+    auto, painter = shipped_autoencoder(models), Painter(AutoEncoder(), Upscaler())
+    fill(painter, _named(read_weights(models / "vae_decoder" / "model.onnx"), "painter."))
+    model = shipped_image_model(models, Tokenizer.from_file(str(tokenizer)).get_vocab_size())
+    # Written only now, when everything fits.
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tokenizer, folder / TOKENIZER)
     torch.save({name: encoder[name] for name in ("mean", "deviation")}, folder / STATISTICS)
-    _keep(shipped_image_model(models, load_tokenizer(folder).get_vocab_size()), folder / START_FILE)
+    for module, file in ((auto, "autoencoder.pt"), (painter, PAINTER), (model, START_FILE)):
+        torch.save({"average": module.state_dict(), "step": 0}, folder / file)
 
 
 def shipped_autoencoder(models: Path) -> AutoEncoder:
@@ -60,7 +64,3 @@ def _named(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _norm(encoder: dict[str, Tensor], eps: float) -> tuple[Tensor, Tensor]:
     return encoder["norm_mean"].flatten(), encoder["norm_deviation"].flatten().square() - eps
-
-
-def _keep(module: nn.Module, file: Path) -> None:
-    torch.save({"average": module.state_dict(), "step": 0}, file)

@@ -17,6 +17,7 @@ from hordenode.demo.captioner import export_captioner, train_captioner
 from hordenode.demo.detector import train_detector
 from hordenode.demo.export_image import export_image
 from hordenode.demo.export_text import export_text
+from hordenode.demo.onnx_files import OtherFormError
 from hordenode.demo.painter import refine_painter
 from hordenode.demo.shipped import continue_from
 from hordenode.demo.train_autoencoder import train_autoencoder
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--autoencoder-steps", type=int, default=3000)
     result.add_argument("--text-steps", type=int, default=1500)
     result.add_argument("--text-deep-steps", type=int, default=1000)
-    result.add_argument("--layout-steps", type=int, default=400)
+    result.add_argument("--layout-steps", type=int, default=1200)
     result.add_argument("--denoiser-steps", type=int, default=9000)
     result.add_argument("--denoiser-minutes", type=float, default=0, help="train the denoiser by the clock instead")
     result.add_argument("--judge-steps", type=int, default=500)
@@ -52,8 +53,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--decoder-steps", type=int, default=500)
     result.add_argument(
         "--from-shipped",
-        action="store_true",
-        help="go on from the image model in the target folder: it keeps its auto-encoder, the denoiser trains further",
+        type=Path,
+        nargs="?",
+        const=MODELS / "image",
+        metavar="FOLDER",
+        help="go on from an exported image model, the shipped one or that in FOLDER: the denoiser trains further",
     )
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
@@ -136,7 +140,10 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     if options.from_shipped and not (options.work / START_FILE).exists():
-        continue_from(options.target / "image", options.work)
+        try:
+            continue_from(options.from_shipped, options.work)
+        except OtherFormError as error:
+            raise SystemExit(f"cannot go on from {options.from_shipped}: {error}") from None
     for name, stage in STAGES.items():
         if name in options.stages:
             stage(options)

