@@ -19,7 +19,7 @@ from hordenode.demo.paraphrases import PARAPHRASES
 from hordenode.demo.texts import EVERY_TOPIC
 
 MODELS = MODEL.parent
-SUCCESSOR = MODELS.parents[2] / "training" / "image-256"
+SUCCESSOR = MODELS.parent / "unfinished" / "image-256"
 MEGABYTE = 2**20
 
 
