@@ -18,7 +18,7 @@ from hordenode.coordinator import janitor
 from tests.property.key_rules import KeyRules
 from tests.property.stage import KINDS, PATHS, POPS, REQUESTS, Asked, Held, Person, Stage
 from tests.support.horde import TEXT_REQUEST
-from tests.support.invariants import broken_ledger_rules
+from tests.support.invariants import broken_ledger_rules, often_read
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "20"))
 OUTCOMES = st.sampled_from(["ok", "ok", "ok", "faulted", "censored"])
@@ -221,6 +221,11 @@ class HordeMachine(KeyRules):
     def the_database_is_sound(self) -> None:
         broken = broken_ledger_rules(self.folder / "hordenode.db")
         assert broken == {}
+
+    @invariant()
+    def what_is_remembered_is_what_is_stored(self) -> None:
+        ids, db = [person.id for person in self.memory.people], self.horde.co.db
+        assert self.do(db.write(lambda tx: often_read(tx, ids))) == self.do(db.read(lambda tx: often_read(tx, ids)))
 
     @invariant()
     def requests_stand_where_they_should(self) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from hordenode.domain.entities import Kind
+from hordenode.store import ledger, queue, users, workers
 from hordenode.store.invariants import RULES, broken_rules
+from hordenode.store.tx import Tx
 
-__all__ = ["RULES", "broken_ledger_rules", "broken_rules"]
+__all__ = ["RULES", "broken_ledger_rules", "broken_rules", "often_read"]
 
 # These hold until old ledger lines are made into one (coordinator/retention.py) and users are wiped.
 LEDGER_RULES = {
@@ -34,3 +38,17 @@ def broken_ledger_rules(database: Path) -> dict[str, list[tuple[object, ...]]]:
     with closing(sqlite3.connect(database)) as connection:
         found = {name: connection.execute(query).fetchall() for name, query in LEDGER_RULES.items()}
     return {**broken_rules(database), **{name: rows for name, rows in found.items() if rows}}
+
+
+def often_read(tx: Tx, user_ids: Iterable[int]) -> dict[tuple[str, object], object]:
+    """What the writing connection remembers and a reading one looks up: users, balances, lanes and workers."""
+    found: dict[tuple[str, object], object] = {}
+    for user_id in user_ids:
+        found["user", user_id] = users.find(tx, user_id)
+        found["balance", user_id] = ledger.balance(tx, user_id)
+        for kind in Kind:
+            found["lane", (kind, user_id)] = queue.find_lane(tx, kind, user_id, "")
+    for worker in workers.everyone(tx):
+        found["worker", worker.name] = workers.by_name(tx, worker.name)
+        assert workers.by_id(tx, worker.id) == worker
+    return found
