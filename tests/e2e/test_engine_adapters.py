@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.test_three_processes import create_user
 from tests.support.asking import ask
 from tests.support.dialects import WORDS, FakeA1111, FakeKobold, FakeOpenAI, served
-from tests.support.node_process import NodeProcess, node_process
+from tests.support.node_process import NodeProcess, node_process, worker_process
 
 TEXT = {"prompt": "Once upon a time", "params": {"max_length": 20, "max_context_length": 512}}
 IMAGE = {"prompt": "a house", "params": {"width": 128, "height": 64, "steps": 4, "sampler_name": "k_euler"}}
@@ -51,31 +51,10 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         key = create_user(node, "worker owner")
         for engine, app in (("kobold", FakeKobold().app), ("a1111", FakeA1111().app)):
             url = stack.enter_context(served(app))
-            stack.enter_context(worker(node, folder / engine, key, engine, url))
+            options = ("--engine", engine, "--engine-url", url)
+            stack.enter_context(worker_process(node, folder / engine, key, engine, *options))
         yield Machines(node, other, openai)
     assert SECRET not in (folder / "node.log").read_text()
-
-
-@contextmanager
-def worker(node: NodeProcess, data_dir: Path, key: str, engine: str, url: str) -> Iterator[None]:
-    """`hordenode worker run --engine …` until the block ends."""
-    options = ["--horde", node.url, "--name", engine, "--engine", engine, "--engine-url", url]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hordenode", "worker", "run", *options, "--data-dir", str(data_dir)],
-        env={**os.environ, "HORDENODE_KEY": key},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert "works for" in process.stdout.readline()
-    try:
-        yield
-        process.terminate()
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def test_a_node_writes_with_an_openai_compatible_server(machines: Machines) -> None:

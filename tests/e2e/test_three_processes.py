@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support.asking import IMAGE, TEXT, ask
-from tests.support.node_process import NodeProcess, node_process
+from tests.support.node_process import NodeProcess, node_process, worker_process
 
 DEMO = Path(__file__).parents[2] / "hordenode" / "demo" / "models"
 
@@ -43,29 +42,9 @@ def hordes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hordes]:
         models = folder / "lan"
         models.mkdir()
         (models / "models.toml").write_text(f'[text."lan model"]\npath = "{DEMO / "text"}"\ncontext = 2048\n')
-        stack.enter_context(lan_worker(node, models, create_user(node, "lan owner")))
+        options = ("--text-model", "lan model", "--image-model", "none")
+        stack.enter_context(worker_process(node, models, create_user(node, "lan owner"), "lan", *options))
         yield Hordes(node, other)
-
-
-@contextmanager
-def lan_worker(node: NodeProcess, data_dir: Path, key: str) -> Iterator[None]:
-    """`hordenode worker run` until the block ends, then as Ctrl-C ends it."""
-    options = ["--horde", node.url, "--name", "lan", "--text-model", "lan model", "--image-model", "none"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hordenode", "worker", "run", *options, "--data-dir", str(data_dir)],
-        env={**os.environ, "HORDENODE_KEY": key},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert "works for" in process.stdout.readline()
-    try:
-        yield
-        process.terminate()
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.stdout.close()
 
 
 def create_user(node: NodeProcess, name: str) -> str:

@@ -97,3 +97,25 @@ def node_process(data_dir: Path, *arguments: str, module: str = "hordenode") -> 
             node.kill()
         else:
             node.ended()
+
+
+@contextmanager
+def worker_process(node: NodeProcess, data_dir: Path, key: str, name: str, *options: str) -> Iterator[None]:
+    """`hordenode worker run` for this node until the block ends, then ended as a service manager does."""
+    run = ["worker", "run", "--horde", node.url, "--name", name, *options, "--data-dir", str(data_dir)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hordenode", *run],
+        env={**os.environ, "HORDENODE_KEY": key},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert "works for" in process.stdout.readline()
+    try:
+        yield
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
