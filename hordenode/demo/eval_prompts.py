@@ -1,4 +1,4 @@
-"""Draws held-out prompts with the exported image model and has a detector judge the pictures."""
+"""Draws held-out prompts with the exported image model and has a detector, itself measured, judge the pictures."""
 
 from __future__ import annotations
 
@@ -67,6 +67,13 @@ def report(title: str, verdicts: list[Verdict]) -> None:
     print(f"{title}: {', '.join(parts)}", flush=True)
 
 
+def report_the_judge(judge: Judge, asked: list[tuple[Picture, str]]) -> None:
+    """Print what the judge says of true drawings, and of each prompt with another one's drawing."""
+    seen = [judge.see(picture.pixels) for picture, _ in asked]
+    report("true drawings", [judged(*prompt, true) for prompt, true in zip(asked, seen, strict=True)])
+    report("wrong drawings", [judged(*prompt, seen[index - 1]) for index, prompt in enumerate(asked)])
+
+
 def main() -> None:
     """Run the measurement from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -77,7 +84,7 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=5.0, help="classifier-free guidance scale")
     options = parser.parse_args()
     judge, asked = Judge(options.judge), prompts(options.prompts)
-    report("true drawings", [judged(p, caption, judge.see(p.pixels)) for p, caption in asked])
+    report_the_judge(judge, asked)
     model = OnnxImageModel(options.model)
     verdicts = []
     for seed, (picture, caption) in enumerate(asked):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hordenode.demo.autoencoder import FACTOR, LATENT_CHANNELS, AutoEncoder
 from hordenode.demo.denoiser import TEXT_LENGTH, TEXT_WIDTH, Attention, Denoiser, FeedForward, TextEncoder
 from hordenode.demo.draw import SIZE, draw_picture
+from hordenode.demo.palette import Picture
 from hordenode.demo.schedule import STEPS, signal_and_noise
 from hordenode.demo.sightings import relation_of
 from hordenode.demo.train_autoencoder import to_tensor
@@ -25,7 +26,7 @@ from hordenode.demo.training import Plan, Trainer, count_parameters, half_precis
 START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
 START_ID, END_ID, UNKNOWN_ID = 0, 1, 2
 TOKENIZER, STATISTICS = "image-tokenizer.json", "latent-statistics.pt"
-# Where the denoiser starts that goes on from a shipped model; it needs no layout.
+# Where the denoiser starts that goes on from a shipped model.
 START_FILE = "denoiser-start.pt"
 # Captions into which an unknown word or two are put, so that the model learns to pass over them.
 UNKNOWN_SHARE = 0.15
@@ -34,7 +35,10 @@ BATCH = 64
 # Captions left out, so that guidance has an unconditional prediction to push away from.
 EMPTY_SHARE = 0.1
 LAYOUT_SIDE = 8
-WEIGHT_OF_A_RELATION = 2.5
+# Beside the denoiser the text encoder goes on painting layouts: without, it forgets whose colour is whose.
+WEIGHT_OF_THE_LAYOUT = 0.3
+# How often pictures are picked beside scenes: which colour belongs where, and the outline of a shape, are learned last.
+WEIGHT_OF_A_RELATION, WEIGHT_OF_FIGURES = 2.0, 1.5
 # Pictures encoded at once, and pictures that mean and deviation are taken of.
 CHUNK, SAMPLE = 50, 10_000
 
@@ -107,7 +111,8 @@ def encode_data(folder: Path, pictures: int) -> ImageData:
     if not file.exists():
         auto = AutoEncoder()
         load_average(auto, folder / "autoencoder.pt")
-        latents, captions = _draw_and_encode(auto, pictures)
+        latents, drawn = _draw_and_encode(auto, pictures)
+        captions = [texts for texts, _ in drawn]
         if not (folder / TOKENIZER).exists():
             train_tokenizer([text for texts in captions for text in texts]).save(str(folder / TOKENIZER))
         count = torch.tensor([len(texts) for texts in captions])
@@ -122,16 +127,18 @@ def encode_data(folder: Path, pictures: int) -> ImageData:
             "count": count,
             "mean": mean,
             "deviation": deviation,
-            "weight": relation_weights(captions),
+            "weight": torch.tensor([weight for _, weight in drawn]),
         }
         torch.save(state, file.with_suffix(".part"))
         file.with_suffix(".part").replace(file)
     return ImageData(**torch.load(file, weights_only=True, mmap=True))
 
 
-def relation_weights(captions: list[tuple[str, ...]]) -> Tensor:
-    """Weigh pictures [N] whose captions name a relation more: which colour belongs where is learned last."""
-    return torch.tensor([WEIGHT_OF_A_RELATION if relation_of(texts[0]) else 1.0 for texts in captions])
+def weight_of(picture: Picture) -> float:
+    """Return how often a picture is picked, scenes once."""
+    if relation_of(picture.captions[0]):
+        return WEIGHT_OF_A_RELATION
+    return WEIGHT_OF_FIGURES if any(tag.endswith(" background") for tag in picture.tags) else 1.0
 
 
 def _statistics(folder: Path, latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,38 +161,36 @@ def _rows(tokenizer: Tokenizer, captions: list[tuple[str, ...]]) -> Tensor:
     return torch.tensor(rows, dtype=torch.int16)
 
 
-def _draw_and_encode(auto: AutoEncoder, pictures: int) -> tuple[Tensor, list[tuple[str, ...]]]:
-    """Latents [N, 16, 16, 16] in half precision, as the encoder gives them, and captions."""
+def _draw_and_encode(auto: AutoEncoder, pictures: int) -> tuple[Tensor, list[tuple[tuple[str, ...], float]]]:
+    """Latents [N, 16, 16, 16] in half precision, as the encoder gives them, and each picture's captions and weight."""
     side = SIZE // FACTOR
     latents = torch.empty(pictures, LATENT_CHANNELS, side, side, dtype=torch.half)
-    captions = []
+    kept = []
     for at in range(0, pictures, CHUNK):
         drawn = [draw_picture(seed) for seed in range(at, min(at + CHUNK, pictures))]
-        captions += [picture.captions for picture in drawn]
+        kept += [(picture.captions, weight_of(picture)) for picture in drawn]
         with torch.no_grad(), half_precision():
             latents[at : at + CHUNK] = auto.encode(to_tensor(np.stack([picture.pixels for picture in drawn])))
-    return latents, captions
+    return latents, kept
 
 
-class Layout(nn.Module):
-    """A text encoder with a small head that paints the caption's average picture, 8 x 8 places in latents.
+class LayoutHead(nn.Module):
+    """Paints a caption's average picture, 8 x 8 places in latents, from the states of its words.
 
-    It costs a hundredth of a denoising step and teaches the encoder which colour and shape belongs where.
+    It costs a hundredth of a denoising step and teaches the text encoder which colour and shape belongs where.
     """
 
-    def __init__(self, encoder: TextEncoder) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.encoder = encoder
         self.places = nn.Parameter(torch.randn(LAYOUT_SIDE**2, TEXT_WIDTH) * 0.5)
         self.looks = nn.ModuleList(Attention(TEXT_WIDTH, TEXT_WIDTH) for _ in range(2))
         self.feeds = nn.ModuleList(FeedForward(TEXT_WIDTH, 2) for _ in range(2))
         self.norm = nn.LayerNorm(TEXT_WIDTH)
         self.paint = nn.Linear(TEXT_WIDTH, LATENT_CHANNELS)
 
-    def forward(self, captions: Tensor) -> Tensor:
-        """Map captions [B, 40] to [B, 16, 8, 8]."""
-        text = self.encoder(captions)
-        x = self.places.expand(len(captions), -1, -1)
+    def forward(self, text: Tensor) -> Tensor:
+        """Map states [B, 40, 128] to [B, 16, 8, 8]."""
+        x = self.places.expand(len(text), -1, -1)
         for look, feed in zip(self.looks, self.feeds, strict=True):
             x = x + look(self.norm(x), text)
             x = x + feed(self.norm(x))
@@ -194,16 +199,23 @@ class Layout(nn.Module):
 
 
 class ImageModel(nn.Module):
-    """Text encoder and denoiser, trained together."""
+    """Text encoder and denoiser, and the layout head that is there in training only."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
         self.text = TextEncoder(vocabulary)
         self.denoiser = Denoiser()
+        self.layout = LayoutHead()
 
-    def forward(self, noisy: Tensor, timestep: Tensor, captions: Tensor) -> Tensor:
-        """Predict v, shaped like `noisy` [B, 16, h, w]; captions are [B, 40]."""
-        return cast(Tensor, self.denoiser(noisy, timestep, self.text(captions)))
+    def forward(self, noisy: Tensor, timestep: Tensor, captions: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict v, shaped like `noisy` [B, 16, h, w], and the layout [B, 16, 8, 8]; captions are [B, 40]."""
+        text = self.text(captions)
+        return self.denoiser(noisy, timestep, text), self.layout(text)
+
+
+def layout_loss(painted: Tensor, latents: Tensor) -> Tensor:
+    """Compare a painted layout with the latents [B, 16, 16, 16] of the picture."""
+    return F.mse_loss(painted.float(), F.avg_pool2d(latents, 2))
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -212,17 +224,21 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def train_layout(folder: Path, plan: Plan, data: ImageData) -> None:
-    """Train the text encoder on the layout of captions."""
+    """Train the text encoder on the layout of captions; that of a shipped model stays, and the head alone learns."""
     torch.manual_seed(2)
-    model = Layout(TextEncoder(load_tokenizer(folder).get_vocab_size()))
+    model = ImageModel(load_tokenizer(folder).get_vocab_size())
+    if shipped := (folder / START_FILE).exists():
+        load_average(model, folder / START_FILE)
+    painter = nn.Sequential(model.text, model.layout).train()
+    model.text.requires_grad_(not shipped)
 
     def loss(random: torch.Generator) -> Tensor:
         latents, captions = data.batch(LAYOUT_BATCH, random)
         with half_precision():
-            painted = model(captions)
-        return F.mse_loss(painted.float(), F.avg_pool2d(latents, 2))
+            painted = painter(captions)
+        return layout_loss(painted, latents)
 
-    Trainer(model, plan, folder / "layout.pt", seed=3).run(loss)
+    Trainer(painter, plan, folder / "layout.pt", seed=3).run(loss)
 
 
 def train_denoiser(folder: Path, plan: Plan, data: ImageData, until: int | None = None) -> None:
@@ -232,8 +248,7 @@ def train_denoiser(folder: Path, plan: Plan, data: ImageData, until: int | None 
     model = ImageModel(tokenizer.get_vocab_size())
     if (folder / START_FILE).exists():
         load_average(model, folder / START_FILE)
-    else:
-        load_average(Layout(model.text), folder / "layout.pt")
+    load_average(nn.Sequential(model.text, model.layout), folder / "layout.pt")
     model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sizes = [count_parameters([part]) for part in (model.text, model.denoiser)]
     print(f"text encoder {sizes[0]:.2f}M, denoiser {sizes[1]:.2f}M weights, {len(data.latents)} pictures", flush=True)
@@ -249,8 +264,9 @@ def train_denoiser(folder: Path, plan: Plan, data: ImageData, until: int | None 
         a, s = signal[timestep], noise_level[timestep]
         noisy = (a * latents + s * noise).contiguous(memory_format=torch.channels_last)
         with half_precision():
-            predicted = model(noisy, timestep, captions)
-        return F.mse_loss(predicted.float(), a * noise - s * latents)
+            predicted, painted = model(noisy, timestep, captions)
+        error = F.mse_loss(predicted.float(), a * noise - s * latents)
+        return error + WEIGHT_OF_THE_LAYOUT * layout_loss(painted, latents)
 
     Trainer(model, plan, folder / "denoiser.pt", seed=4).run(loss, until)
 
@@ -259,6 +275,5 @@ def train_image(folder: Path, pictures: int, layout: Plan, denoiser: Plan) -> No
     """Run everything after the auto-encoder."""
     data = encode_data(folder, pictures)
     print(f"latents {tuple(data.latents.shape)}, captions {len(data.captions)}", flush=True)
-    if not (folder / START_FILE).exists():
-        train_layout(folder, layout, data)
+    train_layout(folder, layout, data)
     train_denoiser(folder, denoiser, data)
