@@ -35,6 +35,23 @@ def defining(*names: str) -> tuple[str, ...]:
         f"(What is the meaning of|What is meant by|I do not understand|I never heard of|Help me understand) ({any_name})?",
         f"({names[0]}?|{names[0]} explained|{names[0]} meaning|the meaning of {names[0]}|what about {names[0]}?)",
         f"(Give me a|I need a|Write a) (short|simple|quick|) (definition|explanation|description) of ({any_name}).",
+        f"(Explain|Define|Introduce|Sum up) ({any_name}) (briefly|for beginners|in simple words|to a child|to my mother).",
+        f"I (read about|saw|came across|found|heard of|wonder about) ({any_name}), (what does it mean|what would that be|"
+        "what do they mean)?",
+        f"({any_name}): (I do not get it|what does it mean|what would that be|please explain)?",
+        f"(Is|Are) ({any_name}) (something|anything) (important|I should know|new|useful)?",
+    )
+
+
+def setting(*names: str) -> tuple[str, ...]:
+    """Patterns that ask when and how to set a value."""
+    some = "|".join(names)
+    return (
+        f"(Is it|Would it be) (useful|good|worth it|wise|necessary) to (change|choose|give|adjust) ({some})?",
+        f"(Must|Can|May|Do) I (have to|) (change|touch|adjust|give|leave out) ({some})?",
+        f"(What if|What happens if|What changes if) I (change|leave out|raise|lower|adjust) ({some})?",
+        f"(In which case|For which pictures|For what|At what moment) (would|do|must|does one) (I|) (need|want|adjust) ({some})?",
+        f"(Where|How) (would|do|can|must) I (change|enter|adjust|give) ({some})?",
     )
 
 
@@ -60,6 +77,9 @@ TOPICS: tuple[Topic, ...] = (
             "(What|Which things) (can|could) I (do|make) with (hordenode|this program|this software)?",
             "(What is|What's) (this|this thing|all this|hordenode good for|hordenode for|the point of hordenode)?",
             "(Why|When|What for) (would|should|do) I (use|want|need|install|run) (hordenode|this program)?",
+            "(My friend|My sister|Somebody|Everybody here) (uses|talks about|told me about|runs|likes) "
+            "hordenode(, what for|. What does it do|. What is it good for|. What sort of program is that)?",
+            "(What does hordenode offer|What is hordenode made for|What was hordenode written for|Introduce hordenode)?",
         ),
         ("Hordenode is a program that makes pictures and text on your own computer and shares work with a horde.",),
     ),
@@ -123,6 +143,7 @@ TOPICS: tuple[Topic, ...] = (
         "a negative prompt",
         (
             *defining("negative prompt", "a negative prompt", "the negative prompt", "negative prompts"),
+            *setting("the negative prompt", "a negative prompt"),
             "What (does|do|can|is) (a|the) negative prompt (do|for|good for)?",
             f"(How|Where) {I_CAN} (leave out|avoid|exclude|get rid of|keep out|remove|forbid) "
             "(something|things|an object|what I do not want|unwanted things) (in|from|of) (the|a|my) (picture|image)?",
@@ -134,6 +155,7 @@ TOPICS: tuple[Topic, ...] = (
         "a seed",
         (
             *defining("seed", "a seed", "the seed", "seeds"),
+            *setting("the seed", "a seed", "a seed number"),
             "What (does|do|is) (a|the) seed (do|for|good for|number do)?",
             f"How {I_CAN} (get|make|draw|repeat|have|create|see) (the|exactly the|that) same "
             "(picture|image|result) (again|twice|once more|a second time)?",
@@ -171,6 +193,7 @@ TOPICS: tuple[Topic, ...] = (
         "steps",
         (
             *defining("steps", "a step", "the steps", "sampling steps"),
+            *setting("the steps", "the number of steps"),
             f"How many steps {I_CAN} (use|take|choose|set|pick|need)?",
             "(Are|Is|Do) (more steps|many steps|20 steps|twenty steps|ten steps) (better|enough|good|help|too many)?",
             "What (does|do|is) (a step|the steps|the number of steps|steps) (do|for|mean|change)?",
@@ -181,6 +204,7 @@ TOPICS: tuple[Topic, ...] = (
         "a sampler",
         (
             *defining("sampler", "a sampler", "the sampler", "samplers"),
+            *setting("the sampler", "a sampler"),
             f"(Which|What) sampler {I_CAN} (use|choose|take|pick|set)?",
             "What (does|do|is) (a|the) sampler (do|for|good for|change)?",
             "(Which|What) sampler is (the|) (best|better|good|fastest)?",
@@ -191,6 +215,7 @@ TOPICS: tuple[Topic, ...] = (
         "guidance",
         (
             *defining("guidance", "guidance", "the guidance scale", "CFG", "the CFG scale", "cfg scale"),
+            *setting("the guidance", "the guidance scale", "the CFG scale"),
             "What (does|do|is) (the|) (guidance|guidance scale|CFG scale|cfg) (do|for|good for|change)?",
             f"(What|Which|How much|How high a) (guidance|guidance scale|cfg|CFG scale) {I_CAN} (use|set|choose|take)?",
             f"How {I_CAN} make (the|a|my) (picture|image) (follow|obey|match|fit) (the|my) (prompt|words) "
@@ -275,6 +300,7 @@ TOPICS: tuple[Topic, ...] = (
         "the temperature",
         (
             *defining("temperature", "the temperature", "temperature"),
+            *setting("the temperature", "a temperature"),
             "What (does|do|is) (the|a high|a low|) temperature (do|for|good for|change)?",
             f"(Which|What|How high a) temperature {I_CAN} (use|set|choose|take)?",
             f"How {I_CAN} make (the|your) (text|story|answers|stories) (more|less) (daring|surprising|creative|random|safe)?",

@@ -26,6 +26,11 @@ USES: tuple[Topic, ...] = (
             "(my|any|the) (prompts|data|pictures|texts|words)?",
             "(What about|Tell me about|How about|What do you do for|I worry about|Do you care about) (my|) privacy?",
             "(Where|To whom) (do|does|are|is) (my|the) (prompts|data|pictures|texts) (go|sent|stored|kept|end up)?",
+            "(Do|Will|Can) (people|others|other users|the owner|an admin|my boss|the workers|strangers) "
+            "(see|know|find out|learn|watch) what I (type|draw|ask|say|do|make)?",
+            "(Is|Will) (anybody|anyone|somebody else|the admin) (reading|watching|looking at|listening to) "
+            "(me|my prompts|what I do|this)?",
+            "(I do not want|Make sure) that (others|anyone|anybody|people) (see|sees|know|knows) (my prompts|what I type).",
             "(Does|Will) (anything|my data|any data|something|a prompt) (leave|get out of) (my|this|the) (computer|machine)?",
         ),
         ("Your prompts stay on your own computer unless you choose to share them.",),
@@ -97,6 +102,11 @@ USES: tuple[Topic, ...] = (
             "(money|anything|something|a lot)?",
             "(Is|Are) (it|this|hordenode|this program|the pictures|everything) (free|free of charge|gratis|for free|expensive)?",
             "(How much|What) (does|do|will) (it|this|hordenode|a picture|pictures|that) cost (me|)?",
+            "(Is|Are) there (a|any) (charge|charges|fee|fees|cost|costs|bill|payment) (for|when I make|if I want) "
+            "(a picture|pictures|each image|a text|it|that)?",
+            "(How much|What) (must|do|will) I (pay|owe|spend) (for|per|on) (a picture|one image|a text|a story|a month|it)?",
+            "(Does|Will) (drawing|each picture|every picture|one image|a story|a worker) cost (me|) (money|something)?",
+            "(Must|Do) (I|users|people) (buy|pay for) (the pictures|each picture|a story|an account)?",
             "(Do|Must|Should|Will) (I|we|you) (have to|need to|) (pay|pay for it|pay money|pay for this|buy something)?",
             "(What is|What's|Tell me) the price (of hordenode|of a picture|of this|)?",
         ),
@@ -141,6 +151,15 @@ USES: tuple[Topic, ...] = (
             "(Does|Will|Can) (it|this|hordenode) (run|work|go) (without|with no) (a|) (graphics card|GPU|video card)?",
             "(Does|Will|Can) (it|this|hordenode) (run|work|go) on (a|my|an old) (laptop|processor|CPU|old computer|computer)?",
             "(What|Which) (hardware|computer|graphics card|GPU|machine) (do I need|is needed|should I have|does it need)?",
+            "(Is|Would) (my|an old|a cheap|a small) (computer|machine|PC|notebook|laptop) (be|) (good|fast|strong|big|new) "
+            "enough (for it|for this|)?",
+            "(Can|Could|Will|Does) (a|my|an old|a small) (notebook|PC|tablet|old machine|computer) "
+            "(run|handle|manage|cope with) (it|this|hordenode)?",
+            "(Is|Are) (a|an expensive|my old|a fast) (GPU|video card|CPU|processor) "
+            "(necessary|required|enough|important|a must)?",
+            "I (have|own|only have|got) (no|only an old|just a small|a weak) (GPU|graphics card|computer|laptop)(, does it work|"
+            ", is that enough|, what now|. Is that a problem)?",
+            "(Will|Does|Would) (it|this|hordenode) (want|ask for|insist on) (a|) (GPU|graphics card|video card)?",
         ),
         ("It runs on a plain processor, but a graphics card is much faster.",),
     ),
@@ -188,6 +207,11 @@ USES: tuple[Topic, ...] = (
             "(Which|What) (things|words|objects|shapes|colours|colors|styles) (can|does|do) "
             "(the demo|it|the model|the demo model|you) (draw|know|understand)?",
             "(What|Which prompts) (works|work|can I try|should I try|should I draw) (best|first|here|with the demo|)?",
+            "(Name|List|Show me|Tell me) (the|all|some) (objects|things|words|shapes|animals) "
+            "(the demo|the demo model|the picture model|it) (knows|can draw|understands).",
+            "(Does|Will) (the demo|the demo model|your picture model) (know|understand|draw) "
+            "(a tree|cats|a ship|people|dogs|a star|everything|anything)?",
+            "(What|Which objects|Which things) (is|are|was|were) (the demo|the demo model) (trained on|good at|made for)?",
         ),
         ("The demo draws shapes, houses, trees, boats, cars, balloons and cats in many colours and four styles.",),
     ),
@@ -257,6 +281,12 @@ GENERAL = (
     "",
     "",
     "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
     "Hello! ",
     "Hi! ",
     "Hi, ",
@@ -265,5 +295,14 @@ GENERAL = (
     "Please tell me: ",
     "A question: ",
     "Sorry, ",
+    "Well, ",
+    "Now, ",
+    "Okay, ",
+    "Just curious: ",
+    "One more thing: ",
+    "By the way, ",
+    "I have a question. ",
+    "I am a beginner. ",
+    "I found this today. ",
 )
-GENERAL_ENDS = ("", "", "", "", "", "", "", " Thanks!", " Please help.", " I am new here.")
+GENERAL_ENDS = ("", "", "", "", "", "", "", " Thanks!", " Please help.", " I am new here.", " I could not find it.")

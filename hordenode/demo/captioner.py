@@ -18,10 +18,12 @@ from hordenode.demo.detector import Detector, worn
 from hordenode.demo.draw import HELD_OUT_SEED, draw_picture
 from hordenode.demo.export_image import write_tokenizer
 from hordenode.demo.onnx_files import store_half, write_json
+from hordenode.demo.palette import Picture
 from hordenode.demo.sightings import SIDE
 from hordenode.demo.train_autoencoder import to_tensor
 from hordenode.demo.train_image import END_ID, START_ID, encode_caption, train_tokenizer
 from hordenode.demo.training import Plan, Trainer, count_parameters, half_precision, load_average
+from hordenode.demo.wording import PLAIN_OPENINGS
 
 CHECKPOINT, TOKENIZER = "captioner.pt", "captioner-tokenizer.json"
 BATCH = 32
@@ -179,10 +181,17 @@ def _export(module: nn.Module, inputs: dict[str, Tensor], output: str, file: Pat
     onnx.save(store_half(onnx.load(str(file))), str(file))
 
 
+def told(picture: Picture) -> str:
+    """Return the shortest caption, without the words that ask for a picture."""
+    told = min(picture.captions, key=len)
+    opening = max((words for words in PLAIN_OPENINGS if told.startswith(f"{words} ")), key=len, default="")
+    return told.removeprefix(opening).strip()
+
+
 def _batch(tokenizer: Tokenizer, seeds: range | list[int]) -> tuple[Tensor, Tensor]:
-    """Pictures [B, 3, 64, 64] of these seeds and for each a caption [B, 40]: the shortest, which asks for nothing."""
+    """Pictures [B, 3, 64, 64] of these seeds and for each a caption [B, 40]."""
     pictures = [draw_picture(seed, SIDE) for seed in seeds]
-    captions = [encode_caption(tokenizer, min(picture.captions, key=len)) for picture in pictures]
+    captions = [encode_caption(tokenizer, told(picture)) for picture in pictures]
     return to_tensor(np.stack([picture.pixels for picture in pictures])), torch.tensor(captions)
 
 

@@ -11,7 +11,7 @@ from random import Random
 
 from hordenode.demo.onnx_text import OnnxTextModel
 from hordenode.demo.paraphrases import PARAPHRASES
-from hordenode.demo.storyworld import NAMES, THEMES, Plot, wish
+from hordenode.demo.storyworld import EVERY_NAME, THEMES, Plot, wish
 from hordenode.demo.texts import CHAT, EVERY_TOPIC
 
 MODEL = Path(__file__).parent / "models" / "text"
@@ -42,7 +42,7 @@ class Told:
     @property
     def _pronouns_fit(self) -> bool:
         """The friend's pronouns never appear in our stories: every 'she' or 'he' is the hero's."""
-        others = {"she", "her", "he", "his", "him"} - set(NAMES[self.names[0]])
+        others = {"she", "her", "he", "his", "him"} - set(EVERY_NAME[self.names[0]])
         return not others & set(re.findall(r"[a-z]+", self.text.lower()))
 
     @property
@@ -70,7 +70,7 @@ class Told:
 
 
 def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(word for word in re.findall(r"[A-Z][a-z]+", text) if word in NAMES))
+    return list(dict.fromkeys(word for word in re.findall(r"[A-Z][a-z]+", text) if word in EVERY_NAME))
 
 
 def answer(model: OnnxTextModel, question: str) -> str:

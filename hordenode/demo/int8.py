@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 127
+# What is added to the name of a weight for its integers and for its scales.
+INTEGERS, SCALES = ".int8", ".scale"
 
 
 def quantised(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:

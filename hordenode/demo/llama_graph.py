@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from hordenode.demo.int8 import quantised
+from hordenode.demo.int8 import INTEGERS, SCALES, quantised
 
 MICROSOFT = "com.microsoft"
 
@@ -67,9 +67,9 @@ class _Graph:
         if not self.int8:
             return self.weight(name, value)
         integers, scale = quantised(value)
-        stored = self.constant(f"{name}.int8", integers)
+        stored = self.constant(name + INTEGERS, integers)
         whole = self.add("Cast", [stored], f"{name}.whole", to=TensorProto.FLOAT)
-        return self.add("Mul", [whole, self.weight(f"{name}.scale", scale.astype(np.float32))], name)
+        return self.add("Mul", [whole, self.weight(name + SCALES, scale.astype(np.float32))], name)
 
 
 def llama_graph(shape: LlamaShape, weights: dict[str, NDArray[np.float32]], *, int8: bool = False) -> onnx.ModelProto:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 # Every name with the pronouns of its bearer: subject, possessive, object.
@@ -17,6 +17,28 @@ NAMES = {
         HE,
     ),
 }
+# Names that only some of the learned stories have: a model that meets many of them learns to copy any.
+RARE_NAMES = {
+    **dict.fromkeys(
+        (
+            "Alice Amelie Astrid Beate Bianca Carla Celia Daisy Dana Diana Edith Elena Elisa Emma Esther Eva Fiona Frida Gina "
+            "Grace Hazel Helen Heidi Ines Irene Iris Isabel Jana Jane Jill Judith Julia Karen Kate Laura Linda Lisa Lotte Lucy "
+            "Maria Martha Mary Mia Monika Nina Nelly Olivia Paula Petra Rita Sara Selma Silke Sofia Sonja Sophie Stella Susan "
+            "Tilda Tina Ursula Vera Wanda Wendy Yara Zelda Zoe"
+        ).split(),
+        SHE,
+    ),
+    **dict.fromkeys(
+        (
+            "Albert Alex Anton Aron Arthur Axel Bernd Bill Bob Boris Bruno Charlie Chris Conrad David Dirk Eddie Edgar Elias "
+            "Ernst Fabian Frank Fred Fritz Georg Gerald Harry Hans Ian Igor Ivan Jakob James Jan Jim Joe John Jonas Kai Kevin "
+            "Kurt Lars Linus Lukas Marco Mark Martin Mike Moritz Nick Nils Olaf Omar Peter Philip Quentin Ralf Rene Robert "
+            "Robin Roy Simon Steve Sven Theo Tim Tony Udo Victor Walter Willem Xaver Yusuf"
+        ).split(),
+        HE,
+    ),
+}
+EVERY_NAME = NAMES | RARE_NAMES
 NATURES = "small brave quiet clever young happy shy curious friendly patient old kind lazy proud".split()
 KINDS = (
     "fox cat robot dragon sailor baker rabbit owl painter gardener knight bear mouse squirrel farmer dog bird pirate hen "
@@ -82,6 +104,11 @@ class Plot:
             random.choice(("found", "lost", "wished for", "made")),
         )
 
+    def renamed(self, random: Random) -> Plot:
+        """Give hero and friend other names, rare ones among them."""
+        name, friend = random.sample(tuple(EVERY_NAME), 2)
+        return replace(self, name=name, friend=friend)
+
     @property
     def who(self) -> str:
         """The hero in two words: 'brave fox'."""
@@ -95,17 +122,17 @@ class Plot:
     @property
     def they(self) -> str:
         """The hero as a subject: she or he."""
-        return NAMES[self.name][0]
+        return EVERY_NAME[self.name][0]
 
     @property
     def their(self) -> str:
         """The hero's possessive: her or his."""
-        return NAMES[self.name][1]
+        return EVERY_NAME[self.name][1]
 
     @property
     def them(self) -> str:
         """The hero as an object: her or him."""
-        return NAMES[self.name][2]
+        return EVERY_NAME[self.name][2]
 
 
 THEMES = ("name", "kind", "thing", "place")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from hordenode.demo.storyworld import HOMES, KINDS, LOOKS, NAMES, NATURES, THINGS
+from hordenode.demo.storyworld import EVERY_NAME, HOMES, KINDS, LOOKS, NATURES, THINGS
 from hordenode.demo.texts import document
 
 END = "<|endoftext|>"
@@ -17,6 +17,8 @@ END_ID = 0
 IGNORED = -100
 # A name or thing that was mentioned before weighs this much: few words, but they hold a story together.
 WEIGHT_OF_A_REPEAT = 4.0
+# What a name weighs then: a story about somebody else is no answer.
+WEIGHT_OF_A_NAME = 8.0
 
 
 Integers = NDArray[np.int64]
@@ -78,22 +80,28 @@ def build_corpus(tokenizer: Tokenizer, seeds: range) -> Corpus:
     return Corpus(every, following_tokens, np.array(weights, np.float32), first)
 
 
-def content_words(tokenizer: Tokenizer) -> dict[int, str]:
+def content_words(tokenizer: Tokenizer) -> dict[tuple[int, ...], str]:
     """Return the words of our stories' world by their tokens, with and without a space before them."""
-    every = [*NAMES, *KINDS, *THINGS, *LOOKS, *NATURES, *(home.split()[-1] for home in HOMES.values())]
-    encoded = (
-        (word, tokenizer.encode(space + word, add_special_tokens=False).ids) for word in every for space in ("", " ")
-    )
-    return {ids[0]: word for word, ids in encoded if len(ids) == 1}
+    every = [*EVERY_NAME, *KINDS, *THINGS, *LOOKS, *NATURES, *(home.split()[-1] for home in HOMES.values())]
+    return {
+        tuple(tokenizer.encode(space + word, add_special_tokens=False).ids): word
+        for word in every
+        for space in ("", " ")
+    }
 
 
-def repeat_weights(ids: list[int], words: dict[int, str]) -> list[float]:
+def repeat_weights(ids: list[int], words: dict[tuple[int, ...], str]) -> list[float]:
     """Weigh every target of a document: a content word counts more when it stands before its place already."""
+    targets = (*ids[1:], END_ID)
+    longest = max(map(len, words))
     seen: set[str] = set()
-    weights = []
-    for token in [*ids[1:], END_ID]:
-        word = words.get(token)
-        weights.append(WEIGHT_OF_A_REPEAT if word in seen else 1.0)
-        if word is not None:
+    weights: list[float] = []
+    while len(weights) < len(targets):
+        ahead = targets[len(weights) : len(weights) + longest]
+        size = next((n for n in range(len(ahead), 0, -1) if ahead[:n] in words), 1)
+        word = words.get(ahead[:size], "")
+        repeated = WEIGHT_OF_A_NAME if word in EVERY_NAME else WEIGHT_OF_A_REPEAT
+        weights += [repeated if word in seen else 1.0] * size
+        if word:
             seen.add(word)
     return weights

@@ -29,7 +29,7 @@ LAYOUTS = (CHAT, CHAT, CHAT, INSTRUCT)
 
 SCENES = ("a boat on the sea", "a house in the snow", "two red balloons", "a cat in a meadow", "a blue car on a road")
 MOMENTS = ("at night", "at sunset", "in fog", "in watercolour", "in pixel art")
-SHARE_OF_STORIES, SHARE_OF_WISHES, SHARE_OF_STRANGE = 0.12, 0.35, 0.06
+SHARE_OF_STORIES, SHARE_OF_WISHES, SHARE_OF_STRANGE, SHARE_OF_RARE_NAMES = 0.12, 0.35, 0.06, 0.35
 
 STORY_REQUESTS = (
     "(Tell|Write|Tell me|Write me|Give me|Can you tell me|Please write|Please tell me) (a|a short|a nice|a little) story",
@@ -60,7 +60,7 @@ def document(seed: int) -> tuple[Passage, ...]:
     """Return the training document of this seed, a story or a conversation, in the order of its passages."""
     random = Random(seed)
     if random.random() < SHARE_OF_STORIES:
-        return (Passage(" ".join(story(random, Plot.any(random))), ends=True),)
+        return (Passage(" ".join(story(random, _plot(random))), ends=True),)
     layout = random.choice(LAYOUTS)
     passages: list[Passage] = []
     for turn in conversation(random):
@@ -100,21 +100,26 @@ def _topic_turn(random: Random, topic: Topic) -> Turn:
     return Turn(careless(random, opening + asked + random.choice(GENERAL_ENDS)), random.choice(topic.answers))
 
 
+def _plot(random: Random) -> Plot:
+    plot = Plot.any(random)
+    return plot.renamed(random) if random.random() < SHARE_OF_RARE_NAMES else plot
+
+
 def _story_turn(random: Random) -> Turn:
-    plot, request = Plot.any(random), spoken(random, random.choice(STORY_REQUESTS))
+    plot, request = _plot(random), spoken(random, random.choice(STORY_REQUESTS))
     theme = random.choice(("name", *THEMES)) if random.random() < 0.9 else ""
     about = random.choice(ABOUT) + wish(plot, theme) if theme else ""
     return Turn(f"{request}{about}.", " ".join(story(random, plot, theme)))
 
 
 def _continue_turn(random: Random) -> Turn:
-    told = story(random, Plot.any(random))
+    told = story(random, _plot(random))
     known = random.choice((1, 1, 2, 3))
     return Turn(random.choice(CONTINUE) + " ".join(told[:known]), " ".join(told[known:]))
 
 
 def _dialogue_turn(random: Random) -> Turn:
-    plot = Plot.any(random)
+    plot = _plot(random)
     request = random.choice(("Write a dialogue between", "Write a talk between", "Show me a conversation of"))
     about = random.choice(("", f" about a {plot.thing}", f" about a {plot.look} {plot.thing}"))
     return Turn(f"{request} {plot.name} and {plot.friend}{about}.", dialogue(random, plot))

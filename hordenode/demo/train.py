@@ -19,9 +19,10 @@ from hordenode.demo.export_image import export_image
 from hordenode.demo.export_text import export_text
 from hordenode.demo.onnx_files import OtherFormError
 from hordenode.demo.painter import refine_painter
-from hordenode.demo.shipped import continue_from
+from hordenode.demo.shipped import continue_from, continue_text_from
 from hordenode.demo.train_autoencoder import train_autoencoder
 from hordenode.demo.train_image import START_FILE, train_image
+from hordenode.demo.train_text import START as TEXT_START_FILE
 from hordenode.demo.train_text import train_text, train_text_deep
 from hordenode.demo.training import PAUSE_FILE_VARIABLE, Plan
 from hordenode.demo.upscaler import export_upscaler, train_upscaler
@@ -59,6 +60,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="go on from an exported image model, the shipped one or that in FOLDER: the denoiser trains further",
     )
+    result.add_argument(
+        "--text-from-shipped",
+        type=Path,
+        nargs="?",
+        const=MODELS / "text",
+        metavar="FOLDER",
+        help="go on from an exported text model, the shipped one or that in FOLDER: the deep model trains further",
+    )
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
 
@@ -71,6 +80,8 @@ def _autoencoder(options: argparse.Namespace) -> None:
 
 
 def _text(options: argparse.Namespace) -> None:
+    if options.text_from_shipped:
+        return
     train_text(options.work, Plan(steps=options.text_steps, rate=1.5e-3, cooldown=0.5), options.documents)
 
 
@@ -95,7 +106,8 @@ def _upscaler(options: argparse.Namespace) -> None:
 
 
 def _captioner(options: argparse.Namespace) -> None:
-    train_captioner(options.work, Plan(steps=options.captioner_steps, rate=1e-3, cooldown=0.6))
+    plan = Plan(steps=options.captioner_steps, rate=2e-3, cooldown=0.6, averaging=0.998, muon=True)
+    train_captioner(options.work, plan)
 
 
 def _judge(options: argparse.Namespace) -> None:
@@ -134,16 +146,22 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
+def _start(models: Path | None, work: Path, file: str, go_on: Callable[[Path, Path], None]) -> None:
+    """Bring the weights of an exported model into the training folder, unless they are there."""
+    if models and not (work / file).exists():
+        try:
+            go_on(models, work)
+        except OtherFormError as error:
+            raise SystemExit(f"cannot go on from {models}: {error}") from None
+
+
 def main() -> None:
     """Run the chosen stages in order."""
     options = parser().parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
-    if options.from_shipped and not (options.work / START_FILE).exists():
-        try:
-            continue_from(options.from_shipped, options.work)
-        except OtherFormError as error:
-            raise SystemExit(f"cannot go on from {options.from_shipped}: {error}") from None
+    _start(options.from_shipped, options.work, START_FILE, continue_from)
+    _start(options.text_from_shipped, options.work, TEXT_START_FILE, continue_text_from)
     for name, stage in STAGES.items():
         if name in options.stages:
             stage(options)

@@ -24,6 +24,9 @@ CONTEXT = 2048
 # The small model learns most of it; the deep one starts from it, with layers in between that change nothing at first.
 LAYERS, DEEP_LAYERS = 5, 13
 SMALL, DEEP = "text.pt", "text-deep.pt"
+TOKENIZER = "text-tokenizer.json"
+# Weights of an exported model, where training goes on from one.
+START = "text-start.pt"
 
 TOKENS_PER_STEP = 4096
 # Mostly short windows, which hold one document; a few long ones keep the far end of the context usable.
@@ -94,7 +97,7 @@ def grown(small: LlamaForCausalLM) -> LlamaForCausalLM:
 
 def train_text(folder: Path, plan: Plan, documents: int) -> None:
     """Train, or go on training, the small language model and print its held-out loss."""
-    tokenizer_file = folder / "text-tokenizer.json"
+    tokenizer_file = folder / TOKENIZER
     if not tokenizer_file.exists():
         train_tokenizer(min(documents, 8000)).save(str(tokenizer_file))
     torch.manual_seed(0)
@@ -103,16 +106,25 @@ def train_text(folder: Path, plan: Plan, documents: int) -> None:
 
 
 def train_text_deep(folder: Path, plan: Plan, documents: int) -> None:
-    """Train, or go on training, the deep language model that starts from the small one."""
-    small = LlamaForCausalLM(llama_config(load_text_tokenizer(folder).get_vocab_size()))
-    load_average(small, folder / SMALL)
+    """Train, or go on training, the deep language model that starts from an exported one or from the small one."""
+    vocabulary, start = load_text_tokenizer(folder).get_vocab_size(), folder / START
+    file = start if start.exists() else folder / SMALL
+    layers = layers_of(file)
+    model = LlamaForCausalLM(llama_config(vocabulary, layers))
+    load_average(model, file)
     torch.manual_seed(5)
-    _train(grown(small).train(), folder, DEEP, plan, documents)
+    _train((model if layers == DEEP_LAYERS else grown(model)).train(), folder, DEEP, plan, documents)
+
+
+def layers_of(checkpoint: Path) -> int:
+    """Return the number of layers of the model in a checkpoint."""
+    names = torch.load(checkpoint, weights_only=True)["average"]
+    return len({name.split(".")[2] for name in names if name.startswith("model.layers.")})
 
 
 def load_text_tokenizer(folder: Path) -> Tokenizer:
     """Read the tokenizer that the training run wrote."""
-    return Tokenizer.from_file(str(folder / "text-tokenizer.json"))
+    return Tokenizer.from_file(str(folder / TOKENIZER))
 
 
 def load_text_model(folder: Path) -> tuple[LlamaForCausalLM, int]:

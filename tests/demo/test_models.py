@@ -89,8 +89,12 @@ def test_enlarged_drawings_are_nearer_to_large_ones_than_interpolated_ones() -> 
     assert learned_error < bicubic_error / 2
 
 
-@pytest.mark.parametrize("file", sorted([MODELS / "upscaler" / "model.onnx", *SUCCESSOR.rglob("model.onnx")]))
+WEIGHTS = [*(MODELS / name / "model.onnx" for name in ("upscaler", "text")), *SUCCESSOR.rglob("model.onnx")]
+
+
+@pytest.mark.parametrize("file", sorted(WEIGHTS), ids=lambda file: file.parent.name)
 def test_weights_keep_their_names_so_that_training_can_go_on_from_them(file: Path) -> None:
-    names = [weight.name for weight in onnx.load(str(file)).graph.initializer if weight.name.endswith(".fp16")]
+    stored = onnx.load(str(file)).graph.initializer
+    names = [weight.name for weight in stored if weight.name.endswith((".fp16", ".int8"))]
     assert len(names) > 10
     assert not any(name.startswith("onnx::") for name in names)
