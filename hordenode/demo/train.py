@@ -46,9 +46,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--text-steps", type=int, default=1500)
     result.add_argument("--text-deep-steps", type=int, default=1000)
     result.add_argument("--layout-steps", type=int, default=1200)
-    result.add_argument("--denoiser-steps", type=int, default=9000)
+    result.add_argument("--denoiser-steps", type=int, default=6000)
     result.add_argument("--denoiser-minutes", type=float, default=0, help="train the denoiser by the clock instead")
-    result.add_argument("--judge-steps", type=int, default=500)
+    result.add_argument("--judge-steps", type=int, default=3000)
     result.add_argument("--upscaler-steps", type=int, default=1500)
     result.add_argument("--captioner-steps", type=int, default=4000)
     result.add_argument("--decoder-steps", type=int, default=500)
@@ -92,7 +92,7 @@ def _text_deep(options: argparse.Namespace) -> None:
 def _image(options: argparse.Namespace) -> None:
     layout = Plan(steps=options.layout_steps, rate=2e-3, cooldown=0.5, averaging=0.99, muon=True)
     minutes: float = options.denoiser_minutes
-    denoiser = Plan(steps=options.denoiser_steps, rate=2e-3, cooldown=0.35, averaging=0.998, minutes=minutes, muon=True)
+    denoiser = Plan(steps=options.denoiser_steps, rate=2e-3, cooldown=0.45, averaging=0.998, minutes=minutes, muon=True)
     train_image(options.work, options.pictures, layout, denoiser)
 
 

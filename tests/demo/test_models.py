@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from hordenode.demo.eval_image import MODEL, RELATIONS, Relation, holds
+from hordenode.demo.eval_image import MODEL, RELATIONS, Relation, Single, holds, is_shape
 from hordenode.demo.eval_prompts import prompts
 from hordenode.demo.eval_text import answer, tell
 from hordenode.demo.onnx_image import OnnxImageModel
@@ -19,7 +19,6 @@ from hordenode.demo.paraphrases import PARAPHRASES
 from hordenode.demo.texts import EVERY_TOPIC
 
 MODELS = MODEL.parent
-SUCCESSOR = MODELS.parent / "unfinished" / "image-256"
 MEGABYTE = 2**20
 
 
@@ -43,6 +42,13 @@ def test_files_are_small() -> None:
 def test_relations_are_drawn(image: OnnxImageModel, relation: Relation) -> None:
     pictures = image.draw(relation.prompt, seeds=[1, 2, 3])
     assert sum(holds(picture, relation) for picture in pictures) >= 2
+
+
+@pytest.mark.parametrize(
+    "single", [Single("green", "circle"), Single("red", "triangle")], ids=lambda single: single.prompt
+)
+def test_colours_and_shapes_are_drawn(image: OnnxImageModel, single: Single) -> None:
+    assert sum(is_shape(picture, single) for picture in image.draw(single.prompt, seeds=[1, 2, 3])) >= 2
 
 
 def test_same_seed_same_picture(image: OnnxImageModel) -> None:
@@ -89,7 +95,7 @@ def test_enlarged_drawings_are_nearer_to_large_ones_than_interpolated_ones() -> 
     assert learned_error < bicubic_error / 2
 
 
-WEIGHTS = [*(MODELS / name / "model.onnx" for name in ("upscaler", "text")), *SUCCESSOR.rglob("model.onnx")]
+WEIGHTS = [*(MODELS / name / "model.onnx" for name in ("upscaler", "text")), *MODEL.rglob("model.onnx")]
 
 
 @pytest.mark.parametrize("file", sorted(WEIGHTS), ids=lambda file: file.parent.name)
