@@ -13,6 +13,7 @@ import msgspec
 
 from hordenode.catalog import ImageModel, TextModel, load_catalog
 from hordenode.config import EngineSettings
+from hordenode.engine.files import size_mb
 from hordenode.engine.runtime import Runtime
 from hordenode.library.contained import Limits, limits_for
 from hordenode.library.describe import described, digests
@@ -190,12 +191,15 @@ def _fuse(work: _Work) -> None:
         return
     from hordenode.library.convert.fuse import fuse
 
-    provider = Runtime(work.engine).report().provider
+    provider, more_mb = Runtime(work.engine).report().provider, 0
     for part in FUSED:
         graph = work.built / part / "model.onnx"
         if graph.is_file():
             done = fuse(graph, provider, work.engine, work.limits(), work.progress)
-            work.notes += [done] if done else []
+            work.notes += [done.words] if done.words else []
+            more_mb += done.more_mb
+    if more_mb:
+        work.values["vram_mb"] = size_mb(work.built) + more_mb
 
 
 def _name_weights(work: _Work) -> None:

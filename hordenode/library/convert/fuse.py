@@ -15,29 +15,41 @@ import onnx
 from numpy.typing import NDArray
 
 from hordenode.config import EngineSettings
+from hordenode.engine.files import MB, read_json, size_mb
+from hordenode.engine.image.unet import UnetConfig
 from hordenode.engine.runtime import Array, Runtime, Session
 from hordenode.library.contained import Limits, contained, limit_memory
 from hordenode.library.convert.attention import fuse_attention
 from hordenode.library.convert.graph_names import module_weights
 from hordenode.library.convert.runtime_fusions import fuse_for_cards
 from hordenode.library.convert.upsampling import fuse_upsampling
+from hordenode.library.convert.winograd import LEAST, fuse_filters
 from hordenode.library.errors import LibraryError
 
 NEW, WEIGHTS, FUSED_WEIGHTS = "model.onnx.new", "model.onnx.phases", "model.onnx.fused"
 # Where the fused attention has a kernel; the filters were only measured to be faster on the CPU.
-ATTENTION_ON, UPSAMPLING_ON = ("cpu", "cuda", "rocm", "directml"), ("cpu",)
+ATTENTION_ON, UPSAMPLING_ON, FILTERS_ON = ("cpu", "cuda", "rocm", "directml"), ("cpu",), ("cpu",)
 CARDS = ("cuda",)  # for which the runtime's own optimizer is tried
 GAIN = 0.02  # part of its time that a graph must save to be worth what changes
 RUNS = 5
 TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(np.float16): 2e-2}
 STEP = 500
-TOKENS, SIDE = 77, 16
+TOKENS, SIDES = 77, (16, 16)
+USUAL_SIDE = 32  # latents of the picture that a UNet is timed with: 256 px, the least that people ask for
 
 Weight = NDArray[Any]
 
 
-def fuse(file: Path, provider: str, settings: EngineSettings, limits: Limits, say: Callable[[str], None]) -> str:
-    """Rewrite a graph where that is exact; returns what was done in words, empty for nothing.
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """What was done in words, empty for nothing, and the memory that it takes beside the size of the files."""
+
+    words: str
+    more_mb: int = 0
+
+
+def fuse(file: Path, provider: str, settings: EngineSettings, limits: Limits, say: Callable[[str], None]) -> Fused:
+    """Rewrite a graph where that is exact.
 
     The two are compared in a process of its own. Raises LibraryError for a file that is no graph.
     """
@@ -47,7 +59,7 @@ def fuse(file: Path, provider: str, settings: EngineSettings, limits: Limits, sa
         weights = fuse_upsampling(model, file.parent) if provider in UPSAMPLING_ON else {}
     except Exception as error:  # protobuf's errors have no base class that onnx promises
         raise LibraryError(f"{file}: is damaged or no ONNX file ({error}). Fetch it again.") from error
-    said = []
+    said, more_mb = list[str](), 0
     if attentions or weights:
         new = file.with_name(NEW)
         _write(model, weights, new)
@@ -62,7 +74,34 @@ def fuse(file: Path, provider: str, settings: EngineSettings, limits: Limits, sa
         say(f"trying the runtime's operators for graphics cards on {file.parent.name}")
         fused = fuse_with_runtime(file, settings, limits)
         said += [f"{fused} operators of the runtime for graphics cards"] if fused else []
-    return f"{file.parent.name}: {', '.join(said)}" if said else ""
+    if provider in FILTERS_ON and file.parent.name == "unet":
+        say(f"trying filters with fewer products on {file.parent.name}")
+        more_mb = fuse_with_filters(file, settings, limits)
+        said += [f"filters with fewer products for {more_mb} MB more"] if more_mb else []
+    return Fused(f"{file.parent.name}: {', '.join(said)}" if said else "", more_mb)
+
+
+def fuse_with_filters(
+    file: Path, settings: EngineSettings, limits: Limits, *, least: int = LEAST, gain: float = GAIN
+) -> int:
+    """Let the filters of a UNet take fewer products; returns the MB that they take more, 0 when the graph stays as it is.
+
+    That is where the new one answers otherwise, or is not faster by this part (what goes on between its products uses
+    one thread alone), or where engine.memory_mb would not hold it.
+    """
+    model, new = onnx.load(str(file), load_external_data=False), file.with_name(NEW)
+    more_mb = -(-fuse_filters(model, least=least) * np.dtype(np.float32).itemsize // MB)
+    if not more_mb or 0 < settings.memory_mb < size_mb(file.parent.parent) + more_mb:
+        return 0
+    onnx.save(model, str(new))
+    multiple = read_json(file.with_name("config.json"), UnetConfig).multiple
+    sides = USUAL_SIDE - multiple, USUAL_SIDE + multiple  # the hardest to halve of all that a UNet takes
+    compared = _compared(file, new, settings, limits, RUNS, sides)
+    if not compared.agree or compared.time > 1 - gain:
+        new.unlink()
+        return 0
+    new.replace(file)
+    return more_mb
 
 
 def fuse_with_runtime(
@@ -131,15 +170,19 @@ class Compared:
 DIFFERENT = Compared(False, math.inf)
 
 
-def _compared(old: Path, new: Path, settings: EngineSettings, limits: Limits, runs: int = 1) -> Compared:
-    """`runs`: of which the fastest counts."""
+def _compared(
+    old: Path, new: Path, settings: EngineSettings, limits: Limits, runs: int = 1, sides: tuple[int, int] = SIDES
+) -> Compared:
+    """`runs`: of which the fastest counts. `sides`: of the latents that both are asked about."""
     try:
-        return contained(old.parent, limits, _compare, old, new, settings, limits, runs)
+        return contained(old.parent, limits, _compare, old, new, settings, limits, runs, sides)
     except LibraryError:  # if it is the old one that cannot run, the trial will say so
         return DIFFERENT
 
 
-def _compare(old: Path, new: Path, settings: EngineSettings, limits: Limits, runs: int) -> Compared:
+def _compare(
+    old: Path, new: Path, settings: EngineSettings, limits: Limits, runs: int, sides: tuple[int, int]
+) -> Compared:
     """Both graphs on the same noise."""
     runtime = Runtime(settings)
     if runtime.report().provider == "cpu":
@@ -148,7 +191,7 @@ def _compare(old: Path, new: Path, settings: EngineSettings, limits: Limits, run
     seconds: list[float] = []
     for file in (old, new):
         session = runtime.open(file)
-        noise = _noise(session)
+        noise = _noise(session, sides)
         timed = [_timed(session, noise) for _ in range(runs)]
         answers.append(timed[0][0])
         seconds.append(min(spent for _, spent in timed))
@@ -164,7 +207,7 @@ def _timed(session: Session, feeds: Mapping[str, Array]) -> tuple[Array, float]:
     return made, time.perf_counter() - started
 
 
-def _noise(session: Session) -> dict[str, Array]:
+def _noise(session: Session, sides: tuple[int, int]) -> dict[str, Array]:
     """Values for every input of a part of an image model."""
     random = np.random.Generator(np.random.PCG64(0))
     made: dict[str, Array] = {}
@@ -172,7 +215,7 @@ def _noise(session: Session) -> dict[str, Array]:
         if name == "timestep":
             made[name] = np.full([size or 1 for size in tensor.shape], STEP)
             continue
-        usual = [2, TOKENS, 0] if len(tensor.shape) == 3 else [2, 0, SIDE, SIDE]
+        usual = [2, TOKENS, 0] if len(tensor.shape) == 3 else [2, 0, *sides]
         shape = [size or usual[axis] for axis, size in enumerate(tensor.shape)]
         made[name] = random.standard_normal(shape)
     return made

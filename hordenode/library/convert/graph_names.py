@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import onnx
 
+CHANGED = "Changed"  # name of the node that takes a convolution's weight which is transformed when a session loads
+NOBODYS = ".winograd"  # ends the names of initializers that are no module's
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleWeight:
@@ -23,10 +26,12 @@ class ModuleWeight:
 
 def module_weights(graph: onnx.GraphProto) -> Iterator[ModuleWeight]:
     """The weights of all linear maps and convolutions in the order of the graph."""
-    stored = {each.name: each.name for each in graph.initializer}
+    stored = {each.name: each.name for each in graph.initializer if not each.name.endswith(NOBODYS)}
     for node in graph.node:
         if node.op_type == "Cast" and node.input[0] in stored:  # kept in another type than it is used in
             stored[node.output[0]] = stored[node.input[0]]
+        if node.op_type == "Reshape" and node.name.endswith(f"/{CHANGED}") and node.input[0] in stored:
+            yield ModuleWeight(_module(node.name), stored[node.input[0]], False)
         if node.op_type in ("MatMul", "Gemm", "Conv") and len(node.input) > 1 and node.input[1] in stored:
             as_module = node.op_type == "Conv" or any(each.name == "transB" and each.i for each in node.attribute)
             yield ModuleWeight(_module(node.name), stored[node.input[1]], not as_module)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from hordenode.library.convert.stored import stored_value
-from hordenode.library.convert.wiring import Wiring, attribute, drop_unused, replace_node
+from hordenode.library.convert.wiring import Wiring, attribute, drop_unused, is_plain_filter, replace_node
 
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 MARK = ".phase"
@@ -29,7 +29,7 @@ def fuse_upsampling(model: onnx.ModelProto, folder: Path) -> dict[str, Weight]:
     wiring, made = Wiring(model.graph), dict[str, Weight]()
     for resize in [node for node in model.graph.node if node.op_type == "Resize"]:
         filtered = wiring.only_taker(resize.output[0], "Conv")
-        if filtered is None or not _doubles(wiring, resize) or not _filters(wiring, filtered):
+        if filtered is None or not _doubles(wiring, resize) or not is_plain_filter(wiring, filtered):
             continue
         whole = stored_value(wiring.weights[filtered.input[1]], folder)
         names = [f"{filtered.input[1]}{MARK}{down}{right}" for down, right in PHASES]
@@ -61,19 +61,6 @@ def _doubles(wiring: Wiring, resize: onnx.NodeProto) -> bool:
         attribute(resize, "nearest_mode"),
     )
     return kept == (b"nearest", b"asymmetric", b"floor") and scales is not None and scales.tolist() == [1, 1, 2, 2]
-
-
-def _filters(wiring: Wiring, conv: onnx.NodeProto) -> bool:
-    """Whether it is a plain 3 × 3 filter that keeps the size."""
-    weight = wiring.weights.get(conv.input[1])
-    plain = attribute(conv, "strides", [1, 1]) == [1, 1] and attribute(conv, "dilations", [1, 1]) == [1, 1]
-    return (
-        weight is not None
-        and list(weight.dims[2:]) == [3, 3]
-        and plain
-        and attribute(conv, "group", 1) == 1
-        and attribute(conv, "pads") == [1, 1, 1, 1]
-    )
 
 
 def _nodes(small: str, conv: onnx.NodeProto, weights: list[str]) -> list[onnx.NodeProto]:

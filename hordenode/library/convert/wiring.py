@@ -53,6 +53,19 @@ def attribute(node: onnx.NodeProto, name: str, default: object = None) -> Any:
     return default if found is None else helper.get_attribute_value(found)
 
 
+def is_plain_filter(wiring: Wiring, conv: onnx.NodeProto) -> bool:
+    """Whether it is a 3 × 3 filter that keeps the size, of a weight that the graph holds."""
+    weight = wiring.weights.get(conv.input[1])
+    plain = attribute(conv, "strides", [1, 1]) == [1, 1] and attribute(conv, "dilations", [1, 1]) == [1, 1]
+    return (
+        weight is not None
+        and list(weight.dims[2:]) == [3, 3]
+        and plain
+        and attribute(conv, "group", 1) == 1
+        and attribute(conv, "pads") == [1, 1, 1, 1]
+    )
+
+
 def replace_node(graph: onnx.GraphProto, old: onnx.NodeProto, new: Iterable[onnx.NodeProto]) -> None:
     """Put nodes in the place of one, so that the order stays one of running."""
     place = next(index for index, node in enumerate(graph.node) if node is old or node == old)
