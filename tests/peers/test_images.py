@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """Our images beside those of diffusers, live: the demo model by every sampler, and models as `models add` converts them.
 
-Needs torch, diffusers and optimum-onnx (the extra `export-image`) beside the extra `test`:
+Needs torch, diffusers and optimum-onnx (the extra `export-image`) and scipy beside the extra `test`:
 
     pytest -c tests/peers/pytest.ini tests/peers
 """
