@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from hordenode.catalog import near_name
@@ -16,6 +17,7 @@ from hordenode.domain.forms import FORMS, POST_PROCESSORS
 from hordenode.ops.events import EventBus, JobProgress, RequestDone, Subscription
 from hordenode.protocol.alchemy import AlchemyAccepted, AlchemyForm, AlchemyRequest
 from hordenode.protocol.common import DryRunAnswer, RequestAccepted
+from hordenode.protocol.decode import decode
 from hordenode.protocol.extension import ChatMessage, TextExtension, TokenLikelihood, given
 from hordenode.protocol.image import ImageParams, ImageRequest
 from hordenode.protocol.text import TextParams, TextRequest
@@ -42,9 +44,9 @@ class ImageAsk:
     cfg_scale: float = 5.0
 
     def request(self) -> ImageRequest:
-        """The request as the API knows it."""
+        """The request as the API knows it. Raises ValidationFailed for what no horde takes."""
         prompt = f"{self.prompt} ### {self.negative_prompt}" if self.negative_prompt else self.prompt
-        return ImageRequest(
+        made = ImageRequest(
             prompt=prompt,
             models=(self.model,) if self.model else (),
             params=ImageParams(
@@ -57,6 +59,7 @@ class ImageAsk:
             ),
             nsfw=False,
         )
+        return decode(ImageRequest, msgspec.json.encode(made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,12 @@ class TextAsk:
     logprobs: int | None = None
 
     def request(self) -> TextRequest:
-        """The request as the API knows it."""
+        """The request as the API knows it. Raises ValidationFailed for what no horde takes."""
         extension = TextExtension(
             messages=(ChatMessage(role="user", content=self.prompt),) if self.chat else (),
             logprobs=UNSET if self.logprobs is None else self.logprobs,
         )
-        return TextRequest(
+        made = TextRequest(
             prompt=self.prompt,
             models=(self.model,) if self.model else (),
             params=TextParams(
@@ -93,6 +96,7 @@ class TextAsk:
                 hordenode=extension if given(extension) else UNSET,
             ),
         )
+        return decode(TextRequest, msgspec.json.encode(made))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -72,6 +72,7 @@ def image(prompt: str, output: Path, horde: str | None, key: str | None, **optio
 
     where = Where(settings_for(options.pop("config"), options.pop("data_dir")), horde, key)
     width, height = parse_size(options.pop("size"))
+    check_sampler(options["sampler"])
     ask = ImageAsk(prompt, negative_prompt=options.pop("negative"), width=width, height=height, **options)
     check_output(output)
     seed, model = run(_image(where, ask, output))
@@ -125,6 +126,15 @@ def parse_size(size: str) -> tuple[int, int]:
         if side % SIDE or not SIDE <= side <= 3072:
             raise Failure(f"--size {size}: width and height must be multiples of {SIDE} between {SIDE} and 3072.")
     return width, height
+
+
+def check_sampler(name: str) -> None:
+    """Failure for a sampler that no horde knows."""
+    from hordenode.protocol.image import Sampler
+
+    known = get_args(Sampler)
+    if name not in known:
+        raise Failure(f"--sampler {name}: it must be one of {', '.join(known)}.")
 
 
 def check_output(output: Path) -> None:

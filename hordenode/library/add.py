@@ -96,8 +96,11 @@ def add(shelf: Shelf, source: Local | OnHub, options: Options, engine: EngineSet
             work.values["source"] = fetched.pinned
         if options.in_place:
             return _register(work, fetched, name)
-        _build(work, fetched)
-        return _settle(work, fetched.found.kind, name)
+        try:
+            _build(work, fetched)
+            return _settle(work, fetched.found.kind, name)
+        except LibraryError as error:  # which may name a file of a copy that will be gone
+            raise type(error)(str(error).replace(str(work.built), str(fetched.folder))) from error
 
 
 def _approve(work: _Work, source: Local | OnHub, found: Found) -> None:

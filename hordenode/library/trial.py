@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass, replace
@@ -43,6 +44,7 @@ def try_out(model: ImageModel | TextModel, settings: EngineSettings, limits: Lim
 def _run(model: ImageModel | TextModel, settings: EngineSettings, limits: Limits) -> Outcome:
     from hordenode.engine.onnx_backend import OnnxBackend
 
+    logging.getLogger("hordenode.engine").setLevel(logging.ERROR)  # the rest advises to do what is being done here
     if isinstance(model, ImageModel):
         backend = OnnxBackend(Catalog(image={model.name: model}), settings)
         job: Job = _image_job(model)

@@ -244,6 +244,14 @@ def test_a_hostile_model_is_refused_and_leaves_nothing(home: Home, tmp_path: Pat
     assert home.left == set() and not (home.data_dir / "models.toml").exists()
 
 
+def test_a_damaged_graph_is_named_where_the_user_has_it(home: Home, tmp_path: Path) -> None:
+    shutil.copytree(PICTURES, tmp_path / "broken")
+    graph = tmp_path / "broken" / "unet" / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:20_000])
+    assert f"{graph}: is damaged or no ONNX file" in home.refused("add", tmp_path / "broken")
+    assert home.left == set()
+
+
 def test_what_cannot_be_added_says_why_before_large_files_move(home: Home, hub: HubServer, tmp_path: Path) -> None:
     home.done("add", DEMO, "--name", "taken")
     assert "there is a model 'taken' already" in home.refused("add", "hf:owner/model@main", "--name", "taken")
