@@ -98,9 +98,13 @@ class SafetyModel(_Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlchemyModel(_Model):
-    """A folder that serves one operation on pictures. `form`: which, as the v2 API names it; else the entry's name."""
+    """A folder that serves one operation on pictures. `form`: which, as the v2 API names it; else the entry's name.
+
+    `abroad`: false for what would disappoint strangers; other hordes are offered it only where the owner names the form.
+    """
 
     form: str
+    abroad: bool = True
 
 
 Model = TypeVar("Model", bound=_Model)

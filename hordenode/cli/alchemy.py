@@ -70,9 +70,9 @@ def alchemy(
 ) -> None:
     """Do FORM with PICTURE, a file or a URL.
 
-    Without a model: palette, describe, vectorize, and hordenode_x2, which enlarges drawings of the demo model. With one
-    in models.toml: caption, interrogation, nsfw, aesthetic, strip_background, the upscalers (RealESRGAN_x4plus,
-    NMKD_Siax, …) and the face fixers (GFPGAN, …).
+    Without a model: palette, describe, vectorize, and for drawings of the demo model hordenode_x2, which enlarges them,
+    and caption, which says what they show. With one in models.toml: caption, interrogation, nsfw, aesthetic,
+    strip_background, the upscalers (RealESRGAN_x4plus, NMKD_Siax, …) and the face fixers (GFPGAN, …).
 
     Asks the node that runs on this data directory, or starts one for the time it takes.
     """

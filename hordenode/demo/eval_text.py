@@ -35,9 +35,9 @@ class Told:
 
     @property
     def consistent(self) -> bool:
-        """Two names at most, both of them introduced before they act, and the hero is the one who was wished for."""
+        """Two names, hero and friend, and the hero is the one who was wished for."""
         wished = _names(self.wish)
-        return 1 <= len(self.names) <= 2 and self.names[: len(wished)] == wished and self._pronouns_fit
+        return len(self.names) == 2 and self.names[: len(wished)] == wished and self._pronouns_fit
 
     @property
     def _pronouns_fit(self) -> bool:

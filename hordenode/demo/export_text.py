@@ -15,7 +15,7 @@ from hordenode.demo.int8 import rounded
 from hordenode.demo.llama_graph import LlamaShape, llama_graph
 from hordenode.demo.onnx_text import OnnxTextModel
 from hordenode.demo.text_corpus import END, END_ID
-from hordenode.demo.train_text import load_text_model, load_text_tokenizer
+from hordenode.demo.train_text import ROPE_THETA, load_text_model, load_text_tokenizer
 from hordenode.library.convert.genai import decoder_config
 
 PROMPTS = (
@@ -52,7 +52,7 @@ def export_text(folder: Path, target: Path) -> None:
         key_value_heads=config.num_key_value_heads,
         context=config.max_position_embeddings,
         epsilon=config.rms_norm_eps,
-        rope_theta=config.rope_theta,
+        rope_theta=ROPE_THETA,
     )
     weights = {name: value.float().numpy() for name, value in model.state_dict().items()}
     onnx.save(llama_graph(shape, weights, int8=True), str(target / "model.onnx"))

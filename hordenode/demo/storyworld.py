@@ -39,6 +39,8 @@ RARE_NAMES = {
     ),
 }
 EVERY_NAME = NAMES | RARE_NAMES
+# Who most heroes' friends are. Where all names were as likely, a greedy model would take the one that it has read, the hero's.
+FRIENDS = "Felix Juno Ruby Paul Nora Tom Lily Max".split()
 NATURES = "small brave quiet clever young happy shy curious friendly patient old kind lazy proud".split()
 KINDS = (
     "fox cat robot dragon sailor baker rabbit owl painter gardener knight bear mouse squirrel farmer dog bird pirate hen "
@@ -108,6 +110,10 @@ class Plot:
         """Give hero and friend other names, rare ones among them."""
         name, friend = random.sample(tuple(EVERY_NAME), 2)
         return replace(self, name=name, friend=friend)
+
+    def befriended(self, random: Random) -> Plot:
+        """Give the hero one of the usual friends."""
+        return replace(self, friend=random.choice([name for name in FRIENDS if name != self.name]))
 
     @property
     def who(self) -> str:

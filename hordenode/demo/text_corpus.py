@@ -17,8 +17,8 @@ END_ID = 0
 IGNORED = -100
 # A name or thing that was mentioned before weighs this much: few words, but they hold a story together.
 WEIGHT_OF_A_REPEAT = 4.0
-# What a name weighs then: a story about somebody else is no answer.
-WEIGHT_OF_A_NAME = 8.0
+# What a name weighs then, since a story about somebody else is no answer, and what a new one does: friends differ.
+WEIGHT_OF_A_NAME, WEIGHT_OF_A_NEW_NAME = 6.0, 3.0
 
 
 Integers = NDArray[np.int64]
@@ -90,6 +90,12 @@ def content_words(tokenizer: Tokenizer) -> dict[tuple[int, ...], str]:
     }
 
 
+def _weight(word: str, *, said: bool) -> float:
+    if word in EVERY_NAME:
+        return WEIGHT_OF_A_NAME if said else WEIGHT_OF_A_NEW_NAME
+    return WEIGHT_OF_A_REPEAT if said else 1.0
+
+
 def repeat_weights(ids: list[int], words: dict[tuple[int, ...], str]) -> list[float]:
     """Weigh every target of a document: a content word counts more when it stands before its place already."""
     targets = (*ids[1:], END_ID)
@@ -100,8 +106,7 @@ def repeat_weights(ids: list[int], words: dict[tuple[int, ...], str]) -> list[fl
         ahead = targets[len(weights) : len(weights) + longest]
         size = next((n for n in range(len(ahead), 0, -1) if ahead[:n] in words), 1)
         word = words.get(ahead[:size], "")
-        repeated = WEIGHT_OF_A_NAME if word in EVERY_NAME else WEIGHT_OF_A_REPEAT
-        weights += [repeated if word in seen else 1.0] * size
+        weights += [_weight(word, said=word in seen)] * size
         if word:
             seen.add(word)
     return weights

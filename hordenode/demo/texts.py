@@ -29,7 +29,8 @@ LAYOUTS = (CHAT, CHAT, CHAT, INSTRUCT)
 
 SCENES = ("a boat on the sea", "a house in the snow", "two red balloons", "a cat in a meadow", "a blue car on a road")
 MOMENTS = ("at night", "at sunset", "in fog", "in watercolour", "in pixel art")
-SHARE_OF_STORIES, SHARE_OF_WISHES, SHARE_OF_STRANGE, SHARE_OF_RARE_NAMES = 0.12, 0.35, 0.06, 0.35
+SHARE_OF_STORIES, SHARE_OF_WISHES, SHARE_OF_STRANGE = 0.12, 0.45, 0.06
+SHARE_OF_RARE_NAMES, SHARE_OF_USUAL_FRIENDS = 0.5, 0.85
 
 STORY_REQUESTS = (
     "(Tell|Write|Tell me|Write me|Give me|Can you tell me|Please write|Please tell me) (a|a short|a nice|a little) story",
@@ -100,9 +101,14 @@ def _topic_turn(random: Random, topic: Topic) -> Turn:
     return Turn(careless(random, opening + asked + random.choice(GENERAL_ENDS)), random.choice(topic.answers))
 
 
-def _plot(random: Random) -> Plot:
+def _named_plot(random: Random) -> Plot:
     plot = Plot.any(random)
     return plot.renamed(random) if random.random() < SHARE_OF_RARE_NAMES else plot
+
+
+def _plot(random: Random) -> Plot:
+    plot = _named_plot(random)
+    return plot.befriended(random) if random.random() < SHARE_OF_USUAL_FRIENDS else plot
 
 
 def _story_turn(random: Random) -> Turn:
@@ -119,7 +125,7 @@ def _continue_turn(random: Random) -> Turn:
 
 
 def _dialogue_turn(random: Random) -> Turn:
-    plot = _plot(random)
+    plot = _named_plot(random)
     request = random.choice(("Write a dialogue between", "Write a talk between", "Show me a conversation of"))
     about = random.choice(("", f" about a {plot.thing}", f" about a {plot.look} {plot.thing}"))
     return Turn(f"{request} {plot.name} and {plot.friend}{about}.", dialogue(random, plot))

@@ -21,6 +21,8 @@ from hordenode.demo.training import Plan, Trainer, count_parameters, half_precis
 # An upper bound: our texts have fewer different words than would fill it.
 VOCABULARY = 2048
 CONTEXT = 2048
+# The base of the rotary embedding: what a LlamaConfig has that is told nothing, under a name that changes with its version.
+ROPE_THETA = 10000.0
 # The small model learns most of it; the deep one starts from it, with layers in between that change nothing at first.
 LAYERS, DEEP_LAYERS = 5, 13
 SMALL, DEEP = "text.pt", "text-deep.pt"

@@ -225,7 +225,7 @@ class ModelInfo:
     """A model that can run. `kind`: image, text or alchemy, whose names are the forms.
 
     `context` in tokens and `parameters` in billions, for text. `sources`: whether an image model can start from a
-    picture. `max_batch`: how many of its jobs run side by side.
+    picture. `max_batch`: how many of its jobs run side by side. `abroad`: whether other hordes are offered it unasked.
     """
 
     kind: str
@@ -235,6 +235,7 @@ class ModelInfo:
     parameters: float | None = None
     sources: bool = True
     max_batch: int = 1
+    abroad: bool = True
 
 
 @dataclass(frozen=True, slots=True)

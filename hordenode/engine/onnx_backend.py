@@ -75,7 +75,9 @@ class OnnxBackend:
             for name, model in self._text.items()
         ]
         checks = {"nsfw"} if self._safety_model is not None else set()
-        forms = [ModelInfo("alchemy", form) for form in sorted({*WITHOUT_MODEL, *self._forms, *checks})]
+        known = sorted({*WITHOUT_MODEL, *self._forms, *checks})
+        at_home = {form for form, model in self._forms.items() if not model.abroad}
+        forms = [ModelInfo("alchemy", form, abroad=form not in at_home) for form in known]
         return (*image, *text, *forms)
 
     def provider(self) -> ProviderReport:

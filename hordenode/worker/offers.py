@@ -66,11 +66,14 @@ def alchemy_offer(
 ) -> AlchemyPop | None:
     """The offer of an alchemist; None when the engine has no form that the owner offers.
 
-    `abroad`: to another horde, which may refuse a worker for a form of ours, so that only its owner offers it there.
+    `abroad`: to another horde, which may refuse a worker for a form of ours, and whose users would be disappointed by a
+    demo model; only the owner offers these there.
     """
-    forms = _offered("alchemy", models, settings.forms)
+    known = list(models)
+    forms = _offered("alchemy", known, settings.forms)
     if abroad and not settings.forms:
-        forms = tuple(form for form in forms if form not in OWN_FORMS)
+        at_home = OWN_FORMS | {model.name for model in known if not model.abroad}
+        forms = tuple(form for form in forms if form not in at_home)
     if not forms:
         return None
     return AlchemyPop(

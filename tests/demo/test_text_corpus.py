@@ -37,4 +37,4 @@ def test_windows_begin_with_a_document_and_go_round() -> None:
 def test_a_word_said_before_weighs_more() -> None:
     words = content_words(TOKENIZER)
     first = next(token for token, word in words.items() if word == "Tom")
-    assert repeat_weights([END_ID, *first, 5, *first], words) == [1.0] * (len(first) + 1) + [8.0] * len(first) + [1.0]
+    assert repeat_weights([END_ID, *first, 5, *first], words) == [3.0] * len(first) + [1.0] + [6.0] * len(first) + [1.0]

@@ -140,6 +140,7 @@ def test_stories_pass_the_measurement_that_wrong_ones_fail() -> None:
     stranger = next(name for name in NAMES if name not in (plot.name, plot.friend))
     assert not Told(plot, "a story", f"{text} {stranger} laughed.").consistent
     assert not Told(plot, stranger, text).consistent
+    assert not Told(plot, "a story", text.replace(plot.friend, plot.name)).consistent
     assert not Told(plot, "a submarine", text).on_theme
     other = "He" if NAMES[plot.name] is SHE else "She"
     assert not Told(plot, plot.name, f"{text} {other} laughed.").consistent

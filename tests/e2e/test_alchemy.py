@@ -19,6 +19,7 @@ from PIL import Image
 
 from hordenode import Node, Settings
 from hordenode.config import DataSettings, EngineSettings, WorkerSettings
+from hordenode.demo.draw import draw_picture
 from hordenode.embedding import GenerationFailed
 from tests.contract.schema import validate
 from tests.numeric.test_alchemy_models import enlarger
@@ -70,6 +71,15 @@ def test_a_fresh_node_does_forms_without_a_model(node: NodeProcess, picture: Pat
     assert made["vectorize"]["vectorize"].startswith("<svg")
 
 
+def test_a_fresh_node_says_what_a_drawing_shows(node: NodeProcess) -> None:
+    drawing = next(p for p in map(draw_picture, range(100)) if [item.kind for item in p.items] == ["cat"])
+    out = io.BytesIO()
+    Image.fromarray(drawing.pixels).save(out, "PNG")
+    source = base64.b64encode(out.getvalue()).decode()
+    made = done(node, {"source_image": source, "forms": [{"name": "caption"}]})
+    assert f"{drawing.items[0].colour} cat" in made["caption"]["caption"]
+
+
 def test_a_picture_is_upscaled_by_a_model_of_the_owner(node: NodeProcess, picture: Path) -> None:
     source = base64.b64encode(picture.read_bytes()).decode()
     made = done(node, {"source_image": source, "forms": [{"name": "RealESRGAN_x2plus"}]})
@@ -79,7 +89,7 @@ def test_a_picture_is_upscaled_by_a_model_of_the_owner(node: NodeProcess, pictur
 
 def test_the_alchemist_is_listed_with_its_forms(node: NodeProcess) -> None:
     (worker,) = httpx.get(f"{node.url}/api/v2/workers?type=interrogation").json()
-    assert worker["forms"] == ["RealESRGAN_x2plus", "describe", "hordenode_x2", "palette", "vectorize"]
+    assert worker["forms"] == ["RealESRGAN_x2plus", "caption", "describe", "hordenode_x2", "palette", "vectorize"]
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -106,7 +116,7 @@ def test_the_command_prints_or_writes_what_a_form_answers(node: NodeProcess, pic
     ("arguments", "words"),
     [
         (["captoin"], ["there is no form 'captoin'", "did you mean 'caption'?"]),
-        (["caption"], ["no worker does 'caption'", "palette", '[alchemy."caption"]']),
+        (["aesthetic"], ["no worker does 'aesthetic'", "palette", '[alchemy."aesthetic"]']),
         (["GFPGAN"], ["'GFPGAN' makes a picture", "-o FILE"]),
         (["GFPGAN", "-o", "picture.txt"], ["picture.txt: the name must end in .webp, .png or .jpg"]),
         (["palette", "--option", "colors"], ["--option needs the form NAME=VALUE"]),

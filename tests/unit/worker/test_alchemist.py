@@ -20,6 +20,7 @@ from hordenode.config import EngineSettings, WorkerSettings
 from hordenode.coordinator.local import LocalHorde
 from hordenode.engine.engine import Engine
 from hordenode.engine.fake import FakeBackend, fake_backend
+from hordenode.engine.jobs import ModelInfo
 from hordenode.ops.events import RequestDone
 from hordenode.protocol.alchemy import AlchemyForm, AlchemyRequest, AlchemyStatus
 from hordenode.protocol.errors import HordeError
@@ -134,5 +135,9 @@ def test_forms_of_our_own_go_to_other_hordes_only_where_their_owner_says_so() ->
     models = fake_backend(Catalog(), SETTINGS).models()
     offer = alchemy_offer(models, WorkerSettings(), "a", AGENT, abroad=True)
     assert offer is not None and "hordenode_x2" not in offer.forms and "palette" in offer.forms
+    demo = [ModelInfo("alchemy", "caption", abroad=False), ModelInfo("alchemy", "palette")]
+    for abroad, forms in ((True, ("palette",)), (False, ("caption", "palette"))):
+        offer = alchemy_offer(demo, WorkerSettings(), "a", AGENT, abroad=abroad)
+        assert offer is not None and offer.forms == forms
     chosen = alchemy_offer(models, WorkerSettings(forms=("hordenode_x2",)), "a", AGENT, abroad=True)
     assert chosen is not None and chosen.forms == ("hordenode_x2",)
