@@ -2,7 +2,7 @@
 """Retrains and exports the demo models from nothing but seeds: `python -m hordenode.demo.train WORK`.
 
 Every stage keeps checkpoints in WORK; started again, the program goes on where it was stopped. It needs the packages
-torch, transformers, tokenizers, onnx and onnxruntime; about two hours on two CPU cores.
+torch, transformers, tokenizers, onnx and onnxruntime, and some hours on two CPU cores.
 """
 
 from __future__ import annotations

@@ -51,6 +51,14 @@ def test_colours_and_shapes_are_drawn(image: OnnxImageModel, single: Single) -> 
     assert sum(is_shape(picture, single) for picture in image.draw(single.prompt, seeds=[1, 2, 3])) >= 2
 
 
+def test_words_that_the_model_does_not_know_are_passed_over(image: OnnxImageModel) -> None:
+    single = Single("blue", "square")
+    assert (
+        sum(is_shape(p, single) for p in image.draw(f"masterpiece, 8k, {single.prompt}, trending", seeds=[1, 2, 3]))
+        >= 2
+    )
+
+
 def test_same_seed_same_picture(image: OnnxImageModel) -> None:
     first, second = (image.draw("a yellow circle", seeds=[7], steps=2) for _ in range(2))
     assert (first == second).all()
