@@ -39,10 +39,11 @@ class DecoderWriter:
         try:
             lengths = self._lengths()
             state, table = self._embed()
+            change = ""
             for layer in range(shape.layers):
-                state = self._parallel(layer, state, lengths) if shape.parallel else self._layer(layer, state, lengths)
-            state = self._norm("final_layernorm" if shape.layer_norm else "norm", state)
-            self._logits(state, table)
+                state, change = self._layer(layer, state, change, lengths)
+            _, normed = self._summed("final_layernorm" if shape.layer_norm else "norm", state, change)
+            self._logits(normed, table)
             graph.save(*_signature(shape, graph.type))
         finally:
             graph.close()
@@ -72,24 +73,21 @@ class DecoderWriter:
             state = graph.add("Mul", [state, graph.scalar(self._shape.embedding_scale)], "embed_tokens.scaled")
         return state, table
 
-    def _layer(self, layer: int, state: str, lengths: list[str]) -> str:
-        graph, name, sandwich = self._graph, f"layers.{layer}", self._shape.sandwich
-        mixed = self._attention(layer, self._norm(f"{name}.input_layernorm", state), lengths)
-        if sandwich:
+    def _layer(self, layer: int, state: str, change: str, lengths: list[str]) -> tuple[str, str]:
+        """A layer on `state` + `change`; returns their sum, and what the layer adds to that: the next norm will."""
+        graph, name, shape = self._graph, f"layers.{layer}", self._shape
+        state, normed = self._summed(f"{name}.input_layernorm", state, change)
+        mixed = self._attention(layer, normed, lengths)
+        if shape.parallel:  # attention and feed-forward beside each other, as in Phi 1 and 2
+            return state, graph.add("Add", [mixed, self._feed_forward(layer, normed)], f"{name}.both")
+        if shape.sandwich:
             mixed = self._norm(f"{name}.post_attention_layernorm", mixed)
-        state = graph.add("Add", [state, mixed], f"{name}.attended")
-        before = "pre_feedforward_layernorm" if sandwich else "post_attention_layernorm"
-        fed = self._feed_forward(layer, self._norm(f"{name}.{before}", state))
-        if sandwich:
+        before = "pre_feedforward_layernorm" if shape.sandwich else "post_attention_layernorm"
+        state, normed = self._summed(f"{name}.{before}", state, mixed)
+        fed = self._feed_forward(layer, normed)
+        if shape.sandwich:
             fed = self._norm(f"{name}.post_feedforward_layernorm", fed)
-        return graph.add("Add", [state, fed], f"{name}.output")
-
-    def _parallel(self, layer: int, state: str, lengths: list[str]) -> str:
-        """Attention and feed-forward beside each other, as in Phi 1 and 2."""
-        graph, name = self._graph, f"layers.{layer}"
-        normed = self._norm(f"{name}.input_layernorm", state)
-        mixed, fed = self._attention(layer, normed, lengths), self._feed_forward(layer, normed)
-        return graph.add("Add", [state, graph.add("Add", [mixed, fed], f"{name}.both")], f"{name}.output")
+        return state, fed
 
     def _attention(self, layer: int, state: str, lengths: list[str]) -> str:
         shape, graph, name = self._shape, self._graph, f"layers.{layer}.self_attn"
@@ -157,15 +155,29 @@ class DecoderWriter:
         normed = self._norm(name, split, size)
         return graph.add("Reshape", [normed, graph.whole(0, 0, heads * size)], f"{name}.joined")
 
+    def _summed(self, name: str, state: str, change: str) -> tuple[str, str]:
+        """`state` + `change`, and the norm of that: one operator for both. `change` may be missing."""
+        if not change:
+            return state, self._norm(name, state)
+        total, parts = f"{name}.sum", self._norm_weights(name, self._shape.hidden)
+        kind = "SkipLayerNormalization" if len(parts) > 1 else "SkipSimplifiedLayerNormalization"
+        outputs = (name, "", "", total)
+        self._graph.add(kind, [state, change, *parts], *outputs, domain=MICROSOFT, epsilon=self._shape.epsilon)
+        return total, name
+
     def _norm(self, name: str, state: str, width: int = 0) -> str:
         graph, epsilon = self._graph, self._shape.epsilon
-        weight, bias = self._weights.norm(name, width or self._shape.hidden)
-        scale = graph.weight(f"model.{name}.weight", weight)
-        if bias is not None:
-            shift = graph.weight(f"model.{name}.bias", bias)
-            return graph.add("LayerNormalization", [state, scale, shift], name, axis=-1, epsilon=epsilon)
+        parts = self._norm_weights(name, width or self._shape.hidden)
+        if len(parts) > 1:
+            return graph.add("LayerNormalization", [state, *parts], name, axis=-1, epsilon=epsilon)
         # Without a domain, as the builder writes it: the runtime has the operator though ONNX has not.
-        return graph.add("SimplifiedLayerNormalization", [state, scale], name, axis=-1, epsilon=epsilon, stash_type=1)
+        return graph.add("SimplifiedLayerNormalization", [state, *parts], name, axis=-1, epsilon=epsilon, stash_type=1)
+
+    def _norm_weights(self, name: str, width: int) -> list[str]:
+        """The scale; and the shift, where there is one."""
+        weight, bias = self._weights.norm(name, width)
+        scale = self._graph.weight(f"model.{name}.weight", weight)
+        return [scale] if bias is None else [scale, self._graph.weight(f"model.{name}.bias", bias)]
 
     def _logits(self, state: str, table: str) -> None:
         shape, graph = self._shape, self._graph
