@@ -274,19 +274,9 @@ STRANGE: tuple[str, ...] = (
 )
 STRANGE_ANSWER = "That I do not know. I am a small demo model: ask me about hordenode, or ask me for a story."
 
+# Often nothing stands before a question, and nothing after it.
 GENERAL = (
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
+    *[""] * 12,
     "Hello! ",
     "Hi! ",
     "Hi, ",
@@ -305,4 +295,4 @@ GENERAL = (
     "I am a beginner. ",
     "I found this today. ",
 )
-GENERAL_ENDS = ("", "", "", "", "", "", "", " Thanks!", " Please help.", " I am new here.", " I could not find it.")
+GENERAL_ENDS = (*[""] * 7, " Thanks!", " Please help.", " I am new here.", " I could not find it.")

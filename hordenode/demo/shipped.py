@@ -20,7 +20,7 @@ from hordenode.demo.painter import Painter
 from hordenode.demo.train_image import START_FILE, STATISTICS, TOKENIZER, ImageModel
 from hordenode.demo.train_text import START as TEXT_START
 from hordenode.demo.train_text import TOKENIZER as TEXT_TOKENIZER
-from hordenode.demo.train_text import llama_config
+from hordenode.demo.train_text import layers_of, llama_config
 from hordenode.demo.upscaler import Upscaler
 
 # What transformers calls the parts of a layer that the graph calls otherwise.
@@ -67,9 +67,8 @@ def continue_text_from(models: Path, folder: Path) -> None:
 def shipped_text_model(models: Path) -> LlamaForCausalLM:
     """Return the language model of an exported folder, with as many layers as its file has."""
     weights = _llama_weights(read_weights(models / "model.onnx"))
-    layers = {name.split(".")[2] for name in weights if name.startswith("model.layers.")}
     vocabulary = Tokenizer.from_file(str(models / "tokenizer.json")).get_vocab_size()
-    model = LlamaForCausalLM(llama_config(vocabulary, len(layers)))
+    model = LlamaForCausalLM(llama_config(vocabulary, layers_of(weights)))
     fill(model, weights)
     return model.eval()
 

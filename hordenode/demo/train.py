@@ -52,22 +52,15 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--upscaler-steps", type=int, default=1500)
     result.add_argument("--captioner-steps", type=int, default=4000)
     result.add_argument("--decoder-steps", type=int, default=500)
-    result.add_argument(
-        "--from-shipped",
-        type=Path,
-        nargs="?",
-        const=MODELS / "image",
-        metavar="FOLDER",
-        help="go on from an exported image model, the shipped one or that in FOLDER: the denoiser trains further",
-    )
-    result.add_argument(
-        "--text-from-shipped",
-        type=Path,
-        nargs="?",
-        const=MODELS / "text",
-        metavar="FOLDER",
-        help="go on from an exported text model, the shipped one or that in FOLDER: the deep model trains further",
-    )
+    for option, kind, part in (("--from-shipped", "image", "denoiser"), ("--text-from-shipped", "text", "deep model")):
+        result.add_argument(
+            option,
+            type=Path,
+            nargs="?",
+            const=MODELS / kind,
+            metavar="FOLDER",
+            help=f"go on from an exported {kind} model, the shipped one or that in FOLDER: the {part} trains further",
+        )
     result.add_argument("--threads", type=int, default=2, help="CPU threads")
     return result
 

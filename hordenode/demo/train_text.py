@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -111,16 +112,15 @@ def train_text_deep(folder: Path, plan: Plan, documents: int) -> None:
     """Train, or go on training, the deep language model that starts from an exported one or from the small one."""
     vocabulary, start = load_text_tokenizer(folder).get_vocab_size(), folder / START
     file = start if start.exists() else folder / SMALL
-    layers = layers_of(file)
+    layers = layers_of(torch.load(file, weights_only=True)["average"])
     model = LlamaForCausalLM(llama_config(vocabulary, layers))
     load_average(model, file)
     torch.manual_seed(5)
     _train((model if layers == DEEP_LAYERS else grown(model)).train(), folder, DEEP, plan, documents)
 
 
-def layers_of(checkpoint: Path) -> int:
-    """Return the number of layers of the model in a checkpoint."""
-    names = torch.load(checkpoint, weights_only=True)["average"]
+def layers_of(names: Iterable[str]) -> int:
+    """Return the number of layers of the model that has weights of these names."""
     return len({name.split(".")[2] for name in names if name.startswith("model.layers.")})
 
 

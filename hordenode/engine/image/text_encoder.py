@@ -64,11 +64,11 @@ class TextEncoder:
 
     def _run(self, rows: list[list[int]], clip_skip: int) -> tuple[States, States | None]:
         """(states of every row, pooled states of the first)."""
-        last = next((name for name in ("last_hidden_state",) if name in self._session.outputs), None)
-        last = last or next(iter(self._session.outputs))
+        outputs = self._session.outputs
+        last = "last_hidden_state" if "last_hidden_state" in outputs else next(iter(outputs))
         depth = max(clip_skip, 2) if self._penultimate else clip_skip
         names = [last] if depth == 1 else self._layers_for(depth)
-        fetch = [*names, *(["text_embeds"] if "text_embeds" in self._session.outputs else [])]
+        fetch = [*names, *(["text_embeds"] if "text_embeds" in outputs else [])]
         if depth > 1 and not self._penultimate:
             fetch += [self._layers[-1], last]
         found = dict(zip(fetch, self._session.fetch({"input_ids": np.array(rows)}, fetch), strict=True))
