@@ -280,6 +280,18 @@ class Binding:
         self._raw.bind_input(source, buffer.device, 0, buffer.dtype.type, shape, where)
         self._raw.bind_output(target, buffer.device, 0, buffer.dtype.type, shape, where)
 
+    def feed(self, name: str, memory: Array) -> None:
+        """Let an input be this memory for the next run: contiguous, of the input's type, and alive until then."""
+        self._raw.bind_input(name, "cpu", 0, memory.dtype.type, memory.shape, memory.ctypes.data)
+
+    def land(self, memory: Array) -> None:
+        """Let `step` write the fetched output here: contiguous, of its type and shape. On the CPU alone."""
+        self._raw.bind_output(self._fetch, "cpu", 0, memory.dtype.type, memory.shape, memory.ctypes.data)
+
+    def step(self) -> None:
+        """Run on what was fed, with the output where it was let land. Raises EngineError."""
+        self._execute()
+
     def run(self, feeds: Mapping[str, Array]) -> Array:
         """The fetched output for these inputs. Raises EngineError."""
         result: Array = self._run(feeds).numpy()

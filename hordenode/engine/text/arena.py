@@ -26,16 +26,13 @@ class Arena:
             for layer in range(decoder.num_hidden_layers)
             for past, present in names
         ]
-        self._bound: dict[tuple[int, int], Binding] = {}
 
-    def bound(self, first: int, count: int) -> Binding:
+    def bind(self, first: int, count: int) -> Binding:
         """The graph on `count` slots from `first` on."""
-        key = first, count
-        if key not in self._bound:
-            binding = self._bound[key] = self._session.bind(self._logits)
-            for past, present, buffer in self._buffers:
-                binding.share(past, present, buffer, first, count)
-        return self._bound[key]
+        binding = self._session.bind(self._logits)
+        for past, present, buffer in self._buffers:
+            binding.share(past, present, buffer, first, count)
+        return binding
 
     def move(self, moves: Iterable[Move]) -> None:
         """Do what the scheduler decided, in its order."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import EngineError, Progress
 from hordenode.engine.text.logprobs import likelihood
-from hordenode.engine.text.runner import Runner
-from hordenode.engine.text.sampling import Draft, Row, pick
+from hordenode.engine.text.runner import Logits, Runner
+from hordenode.engine.text.sampling import NOTHING, Draft, Row, pick
 from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
 from hordenode.engine.text.sequence import Sequence
 
-Rows = list[tuple[Row, float]]  # logits, each with its highest
+NO_NUMBER = "The model computed something that is not a number; its files may be damaged."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,9 @@ class _Writing:
     sequence: Sequence
     draft: Draft
     entry: Entry
+
+
+Ready = list[tuple[list[_Writing], Logits]]  # texts with the logits [texts, vocabulary] of what comes next
 
 
 @dataclass(slots=True)
@@ -62,15 +64,14 @@ class TextBatch:
         plan = self.scheduler.plan()
         self.runner.move(plan.moves)
         outcomes: list[Outcome] = []
-        ready: list[_Writing] = []
-        rows: Rows = []
+        ready: Ready = []
         for part in (self._decode, self._prefill):
-            part(plan, ready, rows, outcomes)
-        if ready:
-            outcomes += self._write(ready, rows)
+            part(plan, ready, outcomes)
+        for texts, logits in ready:
+            outcomes += self._write(texts, logits)
         return outcomes
 
-    def _decode(self, plan: Plan, ready: list[_Writing], rows: Rows, outcomes: list[Outcome]) -> None:
+    def _decode(self, plan: Plan, ready: Ready, outcomes: list[Outcome]) -> None:
         if not plan.decode:
             return
         texts = [self._texts[entry.id] for entry in plan.decode]
@@ -80,10 +81,9 @@ class TextBatch:
             outcomes += [self._fail(text, error) for text in texts]
             return
         self.scheduler.decoded(plan)
-        ready += texts
-        rows.extend(zip(logits, logits.max(axis=1).tolist(), strict=True))
+        ready.append((texts, logits))
 
-    def _prefill(self, plan: Plan, ready: list[_Writing], rows: Rows, outcomes: list[Outcome]) -> None:
+    def _prefill(self, plan: Plan, ready: Ready, outcomes: list[Outcome]) -> None:
         entry = plan.prefill
         if entry is None:
             return
@@ -97,22 +97,27 @@ class TextBatch:
             return
         outcomes.append(Progress(entry.id, text.sequence.written, text.sequence.limit))
         if self.scheduler.prefilled(plan):
-            ready.append(text)
-            rows.extend(zip(logits, logits.max(axis=1).tolist(), strict=True))
+            ready.append(([text], logits))
 
-    def _write(self, ready: list[_Writing], rows: Rows) -> list[Outcome]:
+    def _write(self, texts: list[_Writing], logits: Logits) -> list[Outcome]:
         """One more token for each."""
         outcomes: list[Outcome] = []
-        fit: list[tuple[_Writing, Row]] = []
-        for text, (row, top) in zip(ready, rows, strict=True):
+        stuck: set[str] = set()
+        for text in texts:
             try:
-                _prepare(text.draft, top)
-                fit.append((text, row))
+                if text.draft.guide is not None:
+                    text.draft.guide.look()
             except EngineError as error:
+                stuck.add(text.entry.id)
                 outcomes.append(self._fail(text, error))
-        tokens = pick([row for _, row in fit], [text.draft for text, _ in fit])
-        for (text, row), token in zip(fit, tokens, strict=True):
-            outcomes += self._append(text, token, row)
+        if stuck:
+            logits = logits[[text.entry.id not in stuck for text in texts]]
+            texts = [text for text in texts if text.entry.id not in stuck]
+        tokens = pick(logits, [text.draft for text in texts])
+        for text, row, token in zip(texts, logits, tokens, strict=True):
+            outcomes += (
+                self._append(text, token, row) if token != NOTHING else [self._fail(text, EngineError(NO_NUMBER))]
+            )
         return outcomes
 
     def _append(self, text: _Writing, token: int, row: Row) -> list[Outcome]:
@@ -136,11 +141,3 @@ class TextBatch:
     def _fail(self, text: _Writing, error: Exception) -> Failure:
         self.drop(text.sequence.job.id)
         return Failure(text.sequence.job.id, error)
-
-
-def _prepare(draft: Draft, top: float) -> None:
-    """Whatever must be known before a token is chosen; `top`: the highest logit. Raises EngineError."""
-    if not math.isfinite(top):
-        raise EngineError("The model computed something that is not a number; its files may be damaged.")
-    if draft.guide is not None:
-        draft.guide.look()

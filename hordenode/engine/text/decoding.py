@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from tokenizers import Tokenizer
 
-# How many tokens of the prompt a decoder must see to know whether a space belongs before the next word.
-CONTEXT = 6
+# How many tokens a decoder must see to know whether a space belongs before the next word; and at most sees.
+CONTEXT, LONGEST = 6, 32
 BROKEN = "\ufffd"
 
 
@@ -26,8 +26,10 @@ class Detokenizer:
         if text.endswith(BROKEN):
             return ""
         fresh = text[len(self._known) :]
-        self._tokens = self._tokens[-CONTEXT:]
-        self._known = self._decode()
+        self._known = text
+        if len(self._tokens) > LONGEST:
+            self._tokens = self._tokens[-CONTEXT:]
+            self._known = self._decode()
         return fresh
 
     def _decode(self) -> str:

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hordenode.engine.runtime import Array, Session
+from hordenode.engine.runtime import Array, Binding, Session
 from hordenode.engine.text.arena import Arena
-from hordenode.engine.text.config import GenaiConfig
+from hordenode.engine.text.config import GenaiConfig, Inputs
 from hordenode.engine.text.scheduler import Move
 
 Logits = NDArray[np.float32]
@@ -49,23 +49,77 @@ class TextRunner:
         session.require(*(name % layer for name in (names.past_key_names, names.past_value_names) for layer in layers))
         self._session = session
         self._names = names
+        self._slots = slots
+        self._capacity = capacity
         self._arena = Arena(session, config, slots, capacity)
+        self._readers: dict[int, Binding] = {}
+        self._writers: dict[int, _Writer] = {}
+        # Where the logits come at once: they are of a known shape from the second step on.
+        self._lands = (
+            session.device == "cpu" and session.outputs[config.model.decoder.outputs.logits].dtype == np.float32
+        )
+        self._landing: Logits | None = None
 
     def move(self, moves: Iterable[Move]) -> None:
         self._arena.move(moves)
 
     def prefill(self, slot: int, tokens: Sequence[int], before: int) -> Logits:
         count = len(tokens)
-        mask = np.ones((1, before + count), np.int64)
-        return self._run(slot, np.array([tokens]), mask, np.arange(before, before + count)[None])
+        feeds = {self._names.input_ids: np.array([tokens]), self._names.attention_mask: np.ones((1, before + count))}
+        if self._names.position_ids in self._session.inputs:
+            feeds[self._names.position_ids] = np.arange(before, before + count)[None]
+        if slot not in self._readers:
+            self._readers[slot] = self._arena.bind(slot, 1)
+        return self._readers[slot].run_to_last(feeds)
 
     def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
-        held = np.array(lengths)[:, None]
-        mask = np.arange(held.max() + 1)[None] <= held
-        return self._run(0, np.array(tokens)[:, None], mask, held)
+        count = len(tokens)
+        writer = self._writers.get(count)
+        if writer is None:
+            binding = self._arena.bind(0, count)
+            writer = self._writers[count] = _Writer(self._session, binding, self._names, count, self._capacity)
+            if self._landing is not None:
+                writer.land(self._landing[:count])
+        logits = writer.run(tokens, lengths)
+        if self._landing is None and self._lands:
+            self._landing = np.empty((self._slots, logits.shape[1]), np.float32)
+            writer.land(self._landing[:count])
+        return logits
 
-    def _run(self, first: int, ids: Array, mask: Array, positions: Array) -> Logits:
-        feeds = {self._names.input_ids: ids, self._names.attention_mask: mask}
-        if self._names.position_ids in self._session.inputs:
-            feeds[self._names.position_ids] = positions
-        return self._arena.bound(first, len(ids)).run_to_last(feeds)
+
+class _Writer:
+    """One token more for `count` texts, again and again: all that stays from one to the next stays bound."""
+
+    def __init__(self, session: Session, binding: Binding, names: Inputs, count: int, capacity: int) -> None:
+        def memory(name: str, size: int) -> Array:
+            return np.zeros(size, session.inputs[name].dtype)
+
+        self._binding = binding
+        self._names = names
+        self._ids = memory(names.input_ids, count)[:, None]
+        self._mask = memory(names.attention_mask, count * capacity)
+        self._mask.fill(1)  # of one text it stays so
+        self._places = np.arange(capacity)
+        self._positions = memory(names.position_ids, count)[:, None] if names.position_ids in session.inputs else None
+        self._landed: Logits | None = None
+
+    def run(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
+        count, width = len(tokens), max(lengths) + 1
+        self._ids[:, 0] = tokens
+        mask = self._mask[: count * width].reshape(count, width)
+        if count > 1:
+            mask[:] = self._places[:width] <= np.array(lengths)[:, None]
+        self._binding.feed(self._names.input_ids, self._ids)
+        self._binding.feed(self._names.attention_mask, mask)
+        if self._positions is not None:
+            self._positions[:, 0] = lengths
+            self._binding.feed(self._names.position_ids, self._positions)
+        if self._landed is None:
+            return self._binding.run_to_last({})
+        self._binding.step()
+        return self._landed
+
+    def land(self, memory: Logits) -> None:
+        """Let the logits come here from now on: [texts, vocabulary]."""
+        self._landed = memory
+        self._binding.land(memory[:, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from operator import attrgetter
 from typing import Any
 
@@ -18,6 +19,7 @@ from hordenode.engine.text.samplers import Column, Logits
 
 ORDER = (6, 0, 1, 3, 4, 2, 5)
 TEMPERATURE, PENALTIES = 5, 6
+NOTHING = -1
 NOT_NEGATIVE = (
     *("temperature", "dynatemp_range", "smoothing_factor", "top_k", "top_a", "min_p", "rep_pen_slope"),
     *("mirostat_tau", "xtc_probability", "dry_multiplier", "dry_base"),
@@ -34,6 +36,7 @@ class Filter:
 
 
 Row = NDArray[np.float32]
+Peaks = NDArray[np.float32]  # the highest logits of a row's groups
 Step = Filter | None  # None: the penalties
 
 
@@ -79,6 +82,11 @@ class _Row:
     tokens: NDArray[np.int64] | None = None
 
 
+def _is_curved(job: TextJob) -> bool:
+    """Whether the temperature differs from token to token, or from step to step."""
+    return job.dynatemp_range > 0 or job.smoothing_factor > 0
+
+
 FILTERS: dict[int, tuple[Filter, ...]] = {
     0: (Filter(samplers.keep_top_k, ("top_k",), lambda job: job.top_k > 0),),
     1: (Filter(samplers.keep_top_a, ("top_a",), lambda job: job.top_a > 0),),
@@ -89,10 +97,11 @@ FILTERS: dict[int, tuple[Filter, ...]] = {
     3: (Filter(samplers.keep_tail_free, ("tfs",), lambda job: 0 < job.tfs < 1),),
     4: (Filter(samplers.keep_typical, ("typical",), lambda job: 0 < job.typical < 1),),
     5: (
+        Filter(samplers.cool, ("temperature",), lambda job: job.temperature != 1 and not _is_curved(job)),
         Filter(
             samplers.temper,
             ("temperature", "dynatemp_range", "dynatemp_exponent", "smoothing_factor"),
-            lambda job: (job.temperature, job.dynatemp_range, job.smoothing_factor) != (1.0, 0.0, 0.0),
+            _is_curved,
         ),
     ),
 }
@@ -110,13 +119,18 @@ def check(job: TextJob) -> None:
         raise UnsupportedJob(f"rep_pen is {job.rep_pen}; it must be above 0.")
 
 
-def pick(logits: Sequence[Row] | NDArray[np.float32], drafts: Sequence[Draft]) -> list[int]:
-    """The next token for each row of logits [vocabulary]; what is off costs nothing.
+def pick(logits: NDArray[np.float32], drafts: Sequence[Draft]) -> list[int]:
+    """The next token for each row of logits [rows, vocabulary]: NOTHING where they are no numbers. What is off costs nothing.
 
     A row may be changed meanwhile; in the end it is what it was.
     """
-    chosen = [0] * len(drafts)
-    for rows in _alike(_begin(number, logits[number], draft) for number, draft in enumerate(drafts)):
+    chosen = [NOTHING] * len(drafts)
+    if all(draft.sure for draft in drafts):
+        best = logits.argmax(axis=1).tolist()  # what is no number counts as the highest
+        return [token if isfinite(row[token]) else NOTHING for row, token in zip(logits, best, strict=True)]
+    peaks = samplers.peaks(logits)
+    sound = [number for number, top in enumerate(peaks.max(axis=1).tolist()) if isfinite(top)]
+    for rows in _alike(_begin(number, logits[number], drafts[number], peaks[number]) for number in sound):
         for row, token in zip(rows, _finish(rows), strict=True):
             chosen[row.number] = token
     return chosen
@@ -148,12 +162,12 @@ def _is_short(steps: tuple[Step, ...], job: TextJob) -> bool:
     return narrow and job.dry_multiplier == 0 and 2 * job.top_k <= samplers.GROUPS
 
 
-def _begin(number: int, logits: Row, draft: Draft) -> _Row:
+def _begin(number: int, logits: Row, draft: Draft, peaks: Peaks) -> _Row:
     """Work on all tokens until few are left: penalties need them all, and filters find the few."""
     if draft.sure:
         return _Row(number, draft, np.array([[0.0]]), (), np.array([[logits.argmax()]]))
     if draft.short and len(logits) >= samplers.WIDE:
-        return _few(number, logits, draft)
+        return _few(number, logits, draft, peaks)
     row = _Row(number, draft, logits.astype(np.float64)[None], draft.steps)
     _bias(row.logits[0], draft)
     while row.steps and row.tokens is None:
@@ -166,16 +180,13 @@ def _begin(number: int, logits: Row, draft: Draft) -> _Row:
     return row
 
 
-def _few(number: int, logits: Row, draft: Draft) -> _Row:
+def _few(number: int, logits: Row, draft: Draft, peaks: Peaks) -> _Row:
     """What top_k leaves. Penalties reach what was seen: all others can be ranked as they are, and that apart."""
     count, banned = draft.job.top_k, np.array(draft.banned, np.int64)
     penalised = draft.steps[0] is None
     seen, places = draft.history.distinct() if penalised else (banned[:0], banned[:0])
     apart = np.concatenate((seen, banned)) if draft.banned else seen
-    held = logits[apart]
-    logits[apart] = -np.inf
-    columns = np.concatenate((seen, samplers.candidates(logits, count)))
-    logits[apart] = held
+    columns = np.concatenate((seen, samplers.others(logits, peaks, apart, count)))
     values = logits[columns].astype(np.float64)
     if penalised:
         _penalise(values, places, draft)

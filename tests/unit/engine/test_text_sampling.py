@@ -263,7 +263,7 @@ def test_a_few_candidates_are_as_good_as_all(settings: dict[str, Any], size: int
         drafts[1].short = False
         for _ in range(5):
             before = row.copy()
-            few, all_of_them = (pick([row], [one])[0] for one in drafts)
+            few, all_of_them = (pick(row[None], [one])[0] for one in drafts)
             assert few == all_of_them and few not in likely[1:3]
             assert (row == before).all()
             tokens.append(few)
