@@ -246,7 +246,8 @@ def _candidates(
             yield from (wp for wp in heads if room.has(wp.lane_id))
         return
     for lane_id in filter(room.has, queue.first_lanes(tx, kind, FIRST_LOOK)):
-        first = queue.lane_first(tx, lane_id)  # it usually will do
+        head = queue.lane_first(tx, lane_id)  # it usually will do
+        first = None if head is None else requests.find(tx, head, kind)
         if first is None or first.signature_id not in eligible:
             yield from _fresh(tx, kind, queue.lane_candidates(tx, lane_id, eligible, 1), seen)
         elif first.id not in seen:

@@ -203,7 +203,9 @@ class Database:
         self._guard = guard
         self._version = int(writer.raw.execute(DATA_VERSION.sql).fetchone()[0])
         self._checkpoints = Checkpoints(checkpointer)
-        self._queue = _Queue(Writer(writer.raw, writer.hop, guard.check), self._checkpoints, publish, metrics)
+        made = Writer(writer.raw, writer.hop, guard.check)
+        self._committed = made.committed
+        self._queue = _Queue(made, self._checkpoints, publish, metrics)
 
     @property
     def waiting(self) -> int:
@@ -248,12 +250,12 @@ class Database:
     async def read(self, fn: Callable[[Tx], T]) -> T:
         """Run fn on a consistent state of the database, at once: reads go by index and take microseconds."""
         self._check_open()
-        return run_read(self._reader.raw, fn)
+        return run_read(self._reader.raw, self._committed, fn)
 
     def glance(self, fn: Callable[[Tx], T]) -> T:
         """As `read`, for an fn of one statement: that is consistent by itself, and a third of the time goes into BEGIN."""
         self._check_open()
-        return run_glance(self._reader.raw, fn)
+        return run_glance(self._reader.raw, self._committed, fn)
 
     async def changed_outside(self) -> bool:
         """Whether another program wrote to the database since this was last asked.

@@ -10,16 +10,19 @@ from hordenode.store.tx import Tx, statement
 _job = reader(Job)
 
 FIND = statement("jobs.find", f"SELECT {columns(Job)} FROM jobs WHERE id = :id")
-INSERT = statement("jobs.insert", f"INSERT INTO jobs ({columns(Job)}) VALUES ({placeholders(Job)})")
+INSERT = statement("jobs.insert", f"INSERT INTO jobs ({columns(Job)}) VALUES ({placeholders(Job)})", keeps=True)
 FINISH = statement(
     "jobs.finish",
     "UPDATE jobs SET state = 'done', finished_ms = :now_ms, seed = :seed, result = :result, outcome = :outcome,"
     " censored = :censored, gen_metadata = :gen_metadata, logprobs = :logprobs, reward = :reward,"
     " done_seq = :sequence"
     " WHERE id = :id AND state = 'processing'",
+    keeps=True,
 )
 FAULT = statement(
-    "jobs.fault", "UPDATE jobs SET state = 'faulted', finished_ms = :now_ms WHERE id = :id AND state = 'processing'"
+    "jobs.fault",
+    "UPDATE jobs SET state = 'faulted', finished_ms = :now_ms WHERE id = :id AND state = 'processing'",
+    keeps=True,
 )
 DONE = statement(
     "jobs.done",
@@ -54,12 +57,16 @@ DELETE_OF_WORKER = statement("jobs.delete_of_worker", "DELETE FROM jobs WHERE wo
 
 
 def find(tx: Tx, job_id: str) -> Job | None:
-    row = tx.one(FIND, id=job_id)
-    return None if row is None else _job(row)
+    def read() -> Job | None:
+        row = tx.one(FIND, id=job_id)
+        return None if row is None else _job(row)
+
+    return tx.remembered(("job", job_id), read)
 
 
 def insert(tx: Tx, job: Job) -> None:
     tx.run(INSERT, **values(job))
+    tx.now_is(("job", job.id), job)
 
 
 def finish(tx: Tx, job: Job, sequence: int) -> bool:
@@ -67,6 +74,7 @@ def finish(tx: Tx, job: Job, sequence: int) -> bool:
 
     sequence: greater than that of every delivery before.
     """
+    tx.now_is(("job", job.id), None)
     return (
         tx.run(
             FINISH,
@@ -87,6 +95,7 @@ def finish(tx: Tx, job: Job, sequence: int) -> bool:
 
 def fault(tx: Tx, job_id: str, now_ms: int) -> bool:
     """Mark as faulted; False when the job is not in processing any more."""
+    tx.now_is(("job", job_id), None)
     return tx.run(FAULT, id=job_id, now_ms=now_ms) == 1
 
 

@@ -14,10 +14,7 @@ from msgspec.structs import replace
 
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.lifecycle import QueueShare
-from hordenode.store.rows import columns, reader
 from hordenode.store.tx import Tx, statement
-
-_waiting_prompt = reader(WaitingPrompt)
 
 SIGNATURE_ID = statement("queue.signature_id", "SELECT id FROM signatures WHERE kind = :kind AND needs = :needs")
 ADD_SIGNATURE = statement(
@@ -93,8 +90,7 @@ LANES_OF_USER = statement(
 LANE_ENTRIES = statement("queue.lane_entries", "SELECT signature_id FROM lane_signatures WHERE lane_id = :lane_id")
 LANE_FIRST = statement(
     "queue.lane_first",
-    f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE lane_id = :lane_id AND n > 0"
-    " ORDER BY order_key DESC, arrival LIMIT 1",
+    "SELECT id FROM waiting_prompts WHERE lane_id = :lane_id AND n > 0 ORDER BY order_key DESC, arrival LIMIT 1",
 )
 LANE_HEAD = statement(
     "queue.lane_head",
@@ -130,7 +126,22 @@ def needs(tx: Tx, signature: int) -> str:
 
 def waiting_signatures(tx: Tx, kind: Kind) -> list[tuple[int, int]]:
     """(id, number of requests) of all needs that something waits for."""
-    return [(row[0], row[1]) for row in tx.all(WAITING_SIGNATURES, kind=kind)]
+    waiting = tx.remembered(_waiting(kind), lambda: dict(tx.all(WAITING_SIGNATURES, kind=kind)))
+    return list(waiting.items()) if waiting else []
+
+
+def _waiting(kind: Kind) -> tuple[str, Kind]:
+    return "waiting signatures", kind
+
+
+def _entered(waiting: dict[int, int], signature: int, requests: int) -> dict[int, int]:
+    """In place: the memory is its only owner."""
+    left = waiting.get(signature, 0) + requests
+    if left:
+        waiting[signature] = left
+    else:
+        del waiting[signature]
+    return waiting
 
 
 def totals(tx: Tx, kind: Kind) -> list[Total]:
@@ -187,6 +198,8 @@ def move(tx: Tx, wp: WaitingPrompt, before: QueueShare, after: QueueShare, turn:
         jobs=after.jobs - before.jobs,
         things=after.things - before.things,
     )
+    if entered:
+        tx.revise(_waiting(wp.kind), lambda waiting: _entered(waiting, wp.signature_id, entered))
     if turn is not None:
         tx.run(SERVE_LANE, id=wp.lane_id, turn=turn, waiting=waiting)
     elif waiting:
@@ -230,10 +243,10 @@ def first_lanes(tx: Tx, kind: Kind, limit: int) -> list[int]:
     return [row[0] for row in tx.all(FIRST_LANES, kind=kind, limit=limit)]
 
 
-def lane_first(tx: Tx, lane_id: int) -> WaitingPrompt | None:
-    """The request at the head of a lane, whatever it needs."""
-    row = tx.one(LANE_FIRST, lane_id=lane_id)
-    return None if row is None else _waiting_prompt(row)
+def lane_first(tx: Tx, lane_id: int) -> str | None:
+    """The id of the request at the head of a lane, whatever it needs."""
+    found: str | None = tx.value(LANE_FIRST, lane_id=lane_id)
+    return found
 
 
 def lane_candidates(tx: Tx, lane_id: int, signatures: Collection[int], limit: int) -> list[str]:

@@ -7,6 +7,7 @@ import msgspec
 from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.lifecycle import QueueShare, queue_share
 from hordenode.store import queue
+from hordenode.store.memory import REQUEST
 from hordenode.store.rows import columns, placeholders, reader, values
 from hordenode.store.tx import Statement, Tx, statement
 
@@ -14,7 +15,9 @@ _waiting_prompt = reader(WaitingPrompt)
 
 FIND = statement("requests.find", f"SELECT {columns(WaitingPrompt)} FROM waiting_prompts WHERE id = :id")
 INSERT = statement(
-    "requests.insert", f"INSERT INTO waiting_prompts ({columns(WaitingPrompt)}) VALUES ({placeholders(WaitingPrompt)})"
+    "requests.insert",
+    f"INSERT INTO waiting_prompts ({columns(WaitingPrompt)}) VALUES ({placeholders(WaitingPrompt)})",
+    keeps=True,
 )
 INSERT_SPEC = statement(
     "requests.insert_spec",
@@ -27,7 +30,7 @@ _COUNTERS = "jobs processing finished restarted faulted cancelled consumed"
 
 def _advance(name: str, indexed: str) -> Statement:
     changes = ", ".join(f"{counter} = :{counter}" for counter in f"{_COUNTERS} {indexed}".split())
-    return statement(f"requests.{name}", f"UPDATE waiting_prompts SET {changes} WHERE id = :id")
+    return statement(f"requests.{name}", f"UPDATE waiting_prompts SET {changes} WHERE id = :id", keeps=True)
 
 
 # By whether n and expires_ms change, which are in indexes.
@@ -72,13 +75,16 @@ class StoredSpec(msgspec.Struct, frozen=True):
 
 def find(tx: Tx, request_id: str, kind: Kind) -> WaitingPrompt | None:
     """The request, if it is of this kind (contract 8.6: an id of the other kind is unknown)."""
-    row = tx.one(FIND, id=request_id)
-    return None if row is None or row[1] != kind else _waiting_prompt(row)
+    wp = find_any(tx, request_id)
+    return None if wp is None or wp.kind is not kind else wp
 
 
 def find_any(tx: Tx, request_id: str) -> WaitingPrompt | None:
-    row = tx.one(FIND, id=request_id)
-    return None if row is None else _waiting_prompt(row)
+    def read() -> WaitingPrompt | None:
+        row = tx.one(FIND, id=request_id)
+        return None if row is None else _waiting_prompt(row)
+
+    return tx.remembered((REQUEST, request_id), read)
 
 
 def spec(tx: Tx, request_id: str) -> str:
@@ -89,6 +95,7 @@ def spec(tx: Tx, request_id: str) -> str:
 def insert(tx: Tx, wp: WaitingPrompt, stored: StoredSpec) -> None:
     """A new request, at once part of the queue."""
     tx.run(INSERT, **values(wp))
+    tx.now_is((REQUEST, wp.id), wp)
     tx.run(
         INSERT_SPEC,
         request_id=wp.id,
@@ -107,6 +114,7 @@ def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt, turn: int | Non
     """
     st = ADVANCE[before.n != after.n, before.expires_ms != after.expires_ms]
     tx.run(st, **values(after))
+    tx.now_is((REQUEST, after.id), after)
     queue.move(tx, after, queue_share(before), queue_share(after), turn)
 
 

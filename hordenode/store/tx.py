@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from hordenode.store.memory import Committed, Key, Memory
+
 T = TypeVar("T")
 Value = str | bytes | int | float | None
 
 
-# What nearly every call reads and few change. Cascades to them begin at `users`, at `teams` (a worker's team).
-_REMEMBERED = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys|accounts|workers|teams|lanes)\b", re.IGNORECASE)
+# The tables of what a Memory holds. Cascades to them begin at `users`, at `teams` (a worker's team), at `shared_keys`.
+_REMEMBERED = re.compile(
+    r"\b(?:INTO|UPDATE|FROM)\s+(?:users|api_keys|accounts|workers|teams|lanes|waiting_prompts|jobs)\b"
+    r"|\bDELETE FROM shared_keys\b",
+    re.IGNORECASE,
+)
 _PARAMETER = re.compile(r":([a-z_]+)")
 _VALUES = re.compile(r"\bVALUES (\([^)]*\))")
 
@@ -61,7 +67,6 @@ def _picker(names: list[str]) -> Callable[[Mapping[str, Value]], tuple[Value, ..
     return lambda params: tuple(params[name] for name in names)
 
 
-MOST_REMEMBERED = 5000
 STATEMENTS: dict[str, Statement] = {}
 TELEMETRY: dict[str, Statement] = {}  # those of telemetry.db
 
@@ -74,25 +79,12 @@ def statement(name: str, sql: str, database: dict[str, Statement] = STATEMENTS, 
     return made
 
 
-class Memory:
-    """Rows of the users, their keys, balances and lanes, and of workers, as the writing connection last knew them.
-
-    Every statement that changes those tables empties it, and so do a rollback and another program's writes (writer.py).
-    """
-
-    def __init__(self) -> None:
-        self.known: dict[Hashable, Any] = {}
-
-    def forget(self) -> None:
-        self.known.clear()
-
-
 class Tx:
     """A transaction on the thread of its connection. It may be run twice: its only effects go through this object."""
 
     __slots__ = ("_execute", "_execute_many", "_memory", "events")
 
-    def __init__(self, connection: sqlite3.Connection, memory: Memory | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, memory: Memory | Committed | None = None) -> None:
         self._memory = memory
         self._execute = connection.execute
         self._execute_many = connection.executemany
@@ -137,25 +129,30 @@ class Tx:
         if rows:
             self._execute(st.repeated(len(rows)), tuple(chain.from_iterable(map(st.pick, rows))))
 
-    def remembered(self, key: Hashable, read: Callable[[], T | None]) -> T | None:
+    def remembered(self, key: Key, read: Callable[[], T | None]) -> T | None:
         """What `read` found for this key before, if this connection remembers it; nothing found is not remembered."""
         memory = self._memory
         if memory is None:
             return read()
-        found: T | None = memory.known.get(key)
+        found: T | None = memory.get(key)
         if found is None:
             found = read()
             if found is not None:
-                if len(memory.known) >= MOST_REMEMBERED:
-                    memory.forget()
-                memory.known[key] = found
+                memory.keep(key, found)
         return found
 
-    def revise(self, key: Hashable, change: Callable[[Any], Any]) -> None:
+    def now_is(self, key: Key, value: object | None) -> None:
+        """A statement that keeps the memory made this the value for a key; None: there is none, or who knows."""
+        if self._memory is not None:
+            self._memory.change(key, value)
+
+    def revise(self, key: Key, change: Callable[[Any], Any]) -> None:
         """Bring what is remembered for this key, if anything is, in step with a statement that keeps the memory."""
         memory = self._memory
-        if memory is not None and key in memory.known:
-            memory.known[key] = change(memory.known[key])
+        if memory is not None:
+            known = memory.get(key)
+            if known is not None:
+                memory.change(key, change(known))
 
     def _forget(self) -> None:
         if self._memory is not None:

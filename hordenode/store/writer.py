@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hordenode.store.errors import StoreReplaced, store_error
-from hordenode.store.tx import Memory, Tx
+from hordenode.store.memory import Committed, Memory
+from hordenode.store.tx import Tx
 
 log = logging.getLogger("hordenode.store")
 
@@ -64,6 +65,7 @@ class Writer:
         self.hop = hop
         self._check = check
         self._memory = Memory()
+        self.committed = self._memory.committed
         self._version = -1  # of the file, as other programs changed it
 
     async def run(self, functions: list[Function]) -> list[Outcome]:
@@ -100,6 +102,7 @@ class Writer:
             _commit(connection)  # nothing to wait for
         else:
             await self.hop(self._commit)
+        self._memory.settle()
         return outcomes
 
     def _notice(self) -> None:
@@ -179,21 +182,21 @@ def _rollback(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def run_read(connection: sqlite3.Connection, function: Callable[[Tx], T]) -> T:
+def run_read(connection: sqlite3.Connection, committed: Committed, function: Callable[[Tx], T]) -> T:
     """Run a read on one consistent state of the database."""
     try:
         connection.execute("BEGIN")
         try:
-            return function(Tx(connection))
+            return function(Tx(connection, committed))
         finally:
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise store_error(error) or error from error
 
 
-def run_glance(connection: sqlite3.Connection, function: Callable[[Tx], T]) -> T:
+def run_glance(connection: sqlite3.Connection, committed: Committed, function: Callable[[Tx], T]) -> T:
     """Run a read of one statement."""
     try:
-        return function(Tx(connection))
+        return function(Tx(connection, committed))
     except sqlite3.Error as error:
         raise store_error(error) or error from error
