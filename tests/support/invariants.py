@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hordenode.domain.entities import Kind
-from hordenode.store import ledger, queue, users, workers
+from hordenode.store import jobs, ledger, queue, requests, users, workers
 from hordenode.store.invariants import RULES, broken_rules
 from hordenode.store.tx import Tx
 
@@ -41,14 +41,24 @@ def broken_ledger_rules(database: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def often_read(tx: Tx, user_ids: Iterable[int]) -> dict[tuple[str, object], object]:
-    """What the writing connection remembers and a reading one looks up: users, balances, lanes and workers."""
+    """What connections remember, as this one knows it: users, balances, lanes, workers, requests, jobs, what waits.
+
+    Requests and jobs are also read as they are stored, and must be the same.
+    """
     found: dict[tuple[str, object], object] = {}
     for user_id in user_ids:
         found["user", user_id] = users.find(tx, user_id)
         found["balance", user_id] = ledger.balance(tx, user_id)
         for kind in Kind:
             found["lane", (kind, user_id)] = queue.find_lane(tx, kind, user_id, "")
+        for stored in requests.of_user(tx, user_id):
+            found["request", stored.id] = requests.find_any(tx, stored.id)
+            assert found["request", stored.id] == stored
+            for job in jobs.running_of(tx, stored.id):
+                assert jobs.find(tx, job.id) == job
     for worker in workers.everyone(tx):
         found["worker", worker.name] = workers.by_name(tx, worker.name)
         assert workers.by_id(tx, worker.id) == worker
+    for kind in Kind:
+        found["waiting", kind] = sorted(queue.waiting_signatures(tx, kind))
     return found
