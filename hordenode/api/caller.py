@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from starlette.types import Scope
@@ -38,17 +39,23 @@ class Callers:
         """Scheme, host and mount point by which the caller reached the app, without a slash at the end."""
         if self._public_url:
             return self._public_url
-        scheme, host = scope.get("scheme", "http"), headers.get(b"host", b"").decode("latin-1")
+        scheme = scope.get("scheme", "http")
         if self._trusted and b"x-forwarded-proto" in headers:
             client = scope.get("client")
             if headers[b"x-forwarded-proto"] in (b"http", b"https") and self._trusts(client[0] if client else ""):
                 scheme = headers[b"x-forwarded-proto"].decode()
-        if not _HOST.fullmatch(host):  # HTTP/1.0, or nonsense that must not get into a URL
-            host = _own_host(scope.get("server"))
-        return f"{scheme}://{host}{scope.get('root_path', '').rstrip('/')}"
+        return _base_url(scheme, headers.get(b"host", b""), scope.get("server"), scope.get("root_path", ""))
 
     def _trusts(self, peer: str) -> bool:
         return bool(self._trusted) and is_address(peer) and any(ip_address(peer) in net for net in self._trusted)
+
+
+@lru_cache(maxsize=256)
+def _base_url(scheme: str, host: bytes, server: tuple[str, int | None] | None, root_path: str) -> str:
+    named = host.decode("latin-1")
+    if not _HOST.fullmatch(named):  # HTTP/1.0, or nonsense that must not get into a URL
+        named = _own_host(server)
+    return f"{scheme}://{named}{root_path.rstrip('/')}"
 
 
 def _own_host(server: tuple[str, int | None] | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from hordenode.coordinator.context import Coordinator
 from hordenode.coordinator.counts import Counts
@@ -71,25 +72,34 @@ class Publisher:
     def __init__(self, co: Coordinator, publish: Callable[[object], None], stop_job: Callable[[str], None]) -> None:
         self._co = co
         self._publish = publish
-        self._stop_job = stop_job
         self._count = Counts(co.metrics)
+        self._own: dict[type, Callable[[Any], None]] = {
+            LaneServed: co.line.apply,
+            LaneGone: co.line.apply,
+            LineMoved: self._moved,
+            SignatureUsed: lambda event: co.verdicts.learn(event.id, event.needs),
+            JobStopped: lambda event: stop_job(event.id),
+            Committed: lambda event: event.update(),
+        }
+        self._known: dict[type, Callable[[Any], None]] = {
+            JobPopped: self._popped,
+            JobDone: self._ended,
+            JobFaulted: self._ended,
+            RequestDone: lambda event: co.doorbell.ring(event.id),
+        }
 
     def __call__(self, event: object) -> None:
-        if isinstance(event, LaneServed | LaneGone):
-            self._co.line.apply(event)
-        elif isinstance(event, LineMoved):
-            self._moved(event)
-        elif isinstance(event, SignatureUsed):
-            self._co.verdicts.learn(event.id, event.needs)
-        elif isinstance(event, JobStopped):
-            self._stop_job(event.id)
-        elif isinstance(event, Committed):
-            event.update()
-        else:
-            self._remember(event)
-            self._count(event)
-            self._co.streams.deliver(event)
-            self._publish(event)
+        kind = type(event)
+        own = self._own.get(kind)
+        if own is not None:
+            own(event)
+            return
+        known = self._known.get(kind)
+        if known is not None:
+            known(event)
+        self._count(event)
+        self._co.streams.deliver(event)
+        self._publish(event)
 
     def _moved(self, event: LineMoved) -> None:
         co = self._co
@@ -99,16 +109,13 @@ class Publisher:
         if event.wp.n > before and not event.gone:
             co.waiters.summon(event.wp, event.wp.n - before)
 
-    def _remember(self, event: object) -> None:
-        co = self._co
-        if isinstance(event, JobPopped):
-            co.live.popped(event)
-            if event.kind == Kind.ALCHEMY:  # the line moved for a form, but it is the whole request that is waited for
-                co.doorbell.ring(event.request_id)
-        elif isinstance(event, JobDone | JobFaulted):
-            co.live.ended(event.id)
-            if co.rules.max_running:
-                co.waiters.rouse()  # for what this user has waiting, whatever it is
-            co.doorbell.ring(event.request_id)
-        elif isinstance(event, RequestDone):
-            co.doorbell.ring(event.id)
+    def _popped(self, event: JobPopped) -> None:
+        self._co.live.popped(event)
+        if event.kind == Kind.ALCHEMY:  # the line moved for a form, but it is the whole request that is waited for
+            self._co.doorbell.ring(event.request_id)
+
+    def _ended(self, event: JobDone | JobFaulted) -> None:
+        self._co.live.ended(event.id)
+        if self._co.rules.max_running:
+            self._co.waiters.rouse()  # for what this user has waiting, whatever it is
+        self._co.doorbell.ring(event.request_id)

@@ -21,9 +21,9 @@ class Counts:
     """Counts events: one call each."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._requests = {kind: metrics.counter(names.REQUESTS, kind.value) for kind in Kind}
-        self._wait = {kind: metrics.histogram(names.WAIT_SECONDS, kind.value) for kind in Kind}
-        self._run = {kind: metrics.histogram(names.RUN_SECONDS, kind.value) for kind in Kind}
+        self._requests = {kind.value: metrics.counter(names.REQUESTS, kind.value) for kind in Kind}
+        self._wait = {kind.value: metrics.histogram(names.WAIT_SECONDS, kind.value) for kind in Kind}
+        self._run = {kind.value: metrics.histogram(names.RUN_SECONDS, kind.value) for kind in Kind}
         self._popped, self._done, self._faulted = (
             metrics.counter(names.JOBS, outcome) for outcome in ("popped", "done", "faulted")
         )
@@ -43,15 +43,15 @@ class Counts:
             handler(event)
 
     def _on_queued(self, event: RequestQueued) -> None:
-        self._requests[Kind(event.kind)].value += 1
+        self._requests[event.kind].value += 1
 
     def _on_popped(self, event: JobPopped) -> None:
         self._popped.value += 1
-        self._wait[Kind(event.kind)].observe(event.waited_ms / 1000)
+        self._wait[event.kind].observe(event.waited_ms / 1000)
 
     def _on_done(self, event: JobDone) -> None:
         self._done.value += 1
-        self._run[Kind(event.kind)].observe(event.ran_ms / 1000)
+        self._run[event.kind].observe(event.ran_ms / 1000)
 
     def _on_faulted(self, event: JobFaulted) -> None:
         self._faulted.value += 1

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from hordenode.coordinator.context import Coordinator
 from hordenode.domain import kudos, lifecycle
 from hordenode.domain.entities import Job, Kind, WaitingPrompt
 from hordenode.domain.matching import DEFAULT_IMAGE_SPEED, DEFAULT_TEXT_SPEED
-from hordenode.protocol.common import RequestCheck
 
 DEFAULT_SPEED = {Kind.IMAGE: DEFAULT_IMAGE_SPEED, Kind.TEXT: DEFAULT_TEXT_SPEED, Kind.ALCHEMY: 1.0}
 
 
-def request_check(co: Coordinator, wp: WaitingPrompt, running: Iterable[Job]) -> RequestCheck:
-    """Where a request stands; `running` are its jobs in flight."""
+def standing(co: Coordinator, wp: WaitingPrompt, running: Iterable[Job]) -> dict[str, Any]:
+    """Where a request stands, as the fields of a RequestCheck; `running` are its jobs in flight."""
     place = co.line.place(wp.kind, wp.id)
     done = lifecycle.is_done(wp)
-    return RequestCheck(
-        finished=wp.finished,
-        processing=wp.processing,
-        restarted=wp.restarted,
-        waiting=lifecycle.waiting_jobs(wp),
-        done=done,
-        faulted=wp.faulted,
-        wait_time=0
+    return {
+        "finished": wp.finished,
+        "processing": wp.processing,
+        "restarted": wp.restarted,
+        "waiting": lifecycle.waiting_jobs(wp),
+        "done": done,
+        "faulted": wp.faulted,
+        "wait_time": 0
         if done
         else round(_queue_seconds(co, wp.kind, place.things, place.jobs) + _running_seconds(co, wp, running)),
-        queue_position=place.position,
-        kudos=round(kudos.kudos(wp.consumed)),
-        is_possible=_possible(co, wp),
-    )
+        "queue_position": place.position,
+        "kudos": round(kudos.kudos(wp.consumed)),
+        "is_possible": _possible(co, wp),
+    }
 
 
 def _queue_seconds(co: Coordinator, kind: Kind, things: int, jobs: int) -> float:

@@ -13,7 +13,7 @@ from hordenode.coordinator.changes import JobStopped, advance, tell_done
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.entry import Entry, enqueue
 from hordenode.coordinator.payers import Payer, check_key, find_payer
-from hordenode.coordinator.progress import request_check
+from hordenode.coordinator.progress import standing
 from hordenode.coordinator.results import image_generations, text_generations
 from hordenode.coordinator.screening import screened
 from hordenode.domain import kudos, lifecycle, validation
@@ -143,7 +143,8 @@ def _admit(tx: Tx, co: Coordinator, caller: Caller, ask: _Ask) -> tuple[Payer, _
         validation.check_text(spec)
         if ask.extra_images:
             raise HordeError("InvalidExtraSourceImages.")
-    payer = check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade)
+    if payer.key is not None:
+        payer = check_key(payer, spec, prices.estimate(co, spec), downgrade=ask.downgrade)
     if not co.rules.upfront:
         return payer, ask
     held = upfront.in_advance(tx, co, payer.user, spec, downgrade=ask.downgrade)
@@ -218,23 +219,19 @@ async def check(co: Coordinator, request_id: str, kind: Kind) -> RequestCheck:
     """GET /generate/check/{id}: where a request stands, without its results."""
     wp = co.db.glance(lambda tx: requests.find(tx, request_id, kind))
     if wp is not None and not wp.processing:
-        return request_check(co, wp, ())
-    return request_check(co, *await co.db.read(lambda tx: _standing(tx, request_id, kind)))
+        return RequestCheck(**standing(co, wp, ()))
+    return RequestCheck(**standing(co, *await co.db.read(lambda tx: _with_running(tx, request_id, kind))))
 
 
 async def image_status(co: Coordinator, request_id: str, base_url: str) -> ImageStatus:
     """GET /generate/status/{id}: where a request stands, with the images finished so far."""
-    wp, running, done = await co.db.read(
-        lambda tx: (*_standing(tx, request_id, Kind.IMAGE), jobs.done_of(tx, request_id))
-    )
+    wp, running, done = await _state(co, request_id, Kind.IMAGE)
     return await _image_answer(co, wp, running, done, base_url)
 
 
 async def text_status(co: Coordinator, request_id: str) -> TextStatus:
     """GET /generate/text/status/{id}: where a request stands, with the texts finished so far."""
-    wp, running, done = await co.db.read(
-        lambda tx: (*_standing(tx, request_id, Kind.TEXT), jobs.done_of(tx, request_id))
-    )
+    wp, running, done = await _state(co, request_id, Kind.TEXT)
     return _text_answer(co, wp, running, done)
 
 
@@ -250,15 +247,28 @@ async def cancel_text(co: Coordinator, request_id: str) -> TextStatus:
     return _text_answer(co, wp, running, done)
 
 
-def _standing(tx: Tx, request_id: str, kind: Kind) -> tuple[WaitingPrompt, list[Job]]:
+State = tuple[WaitingPrompt, list[Job], list[tuple[Job, str]]]  # its jobs in flight, those delivered and by whom
+
+
+async def _state(co: Coordinator, request_id: str, kind: Kind) -> State:
+    """All of one moment. Of a request that is done nothing changes any more, so that needs no transaction."""
+    wp = co.db.glance(lambda tx: requests.find(tx, request_id, kind))
+    if wp is not None and lifecycle.is_done(wp):
+        done = co.db.glance(lambda tx: jobs.done_of(tx, request_id))
+        if len(done) == wp.finished:  # else it was deleted just now
+            return wp, [], done
+    return await co.db.read(lambda tx: (*_with_running(tx, request_id, kind), jobs.done_of(tx, request_id)))
+
+
+def _with_running(tx: Tx, request_id: str, kind: Kind) -> tuple[WaitingPrompt, list[Job]]:
     wp = requests.find(tx, request_id, kind)
     if wp is None:
         raise HordeError("RequestNotFound", id=request_id)
     return wp, jobs.running_of(tx, request_id) if wp.processing else []
 
 
-def _cancel(tx: Tx, request_id: str, kind: Kind) -> tuple[WaitingPrompt, list[Job], list[tuple[Job, str]]]:
-    wp, running = _standing(tx, request_id, kind)
+def _cancel(tx: Tx, request_id: str, kind: Kind) -> State:
+    wp, running = _with_running(tx, request_id, kind)
     after = lifecycle.cancel(wp)
     advance(tx, wp, after)
     for job in running:
@@ -271,10 +281,9 @@ def _cancel(tx: Tx, request_id: str, kind: Kind) -> tuple[WaitingPrompt, list[Jo
 async def _image_answer(
     co: Coordinator, wp: WaitingPrompt, running: list[Job], done: list[tuple[Job, str]], base_url: str
 ) -> ImageStatus:
-    where = request_check(co, wp, running)
-    images = await image_generations(co, wp, done, base_url)
-    return ImageStatus(**msgspec.structs.asdict(where), generations=images)
+    where = standing(co, wp, running)
+    return ImageStatus(**where, generations=await image_generations(co, wp, done, base_url))
 
 
 def _text_answer(co: Coordinator, wp: WaitingPrompt, running: list[Job], done: list[tuple[Job, str]]) -> TextStatus:
-    return TextStatus(**msgspec.structs.asdict(request_check(co, wp, running)), generations=text_generations(done))
+    return TextStatus(**standing(co, wp, running), generations=text_generations(done))

@@ -10,11 +10,12 @@ from msgspec import UNSET
 
 from hordenode.coordinator.context import Caller, Coordinator
 from hordenode.coordinator.live import LiveJob, News
-from hordenode.coordinator.progress import request_check
+from hordenode.coordinator.progress import standing
 from hordenode.coordinator.streams import topics_for
 from hordenode.domain import kudos
 from hordenode.domain.entities import Job, Kind, User, WaitingPrompt
 from hordenode.ops import metric_names as names
+from hordenode.protocol.common import RequestCheck
 from hordenode.protocol.errors import HordeError
 from hordenode.protocol.events import FollowedJob, FollowedRequest, Queued, SeenWorker, Snapshot
 from hordenode.store import jobs, ledger, requests
@@ -101,7 +102,7 @@ def _read(tx: Tx, it: Viewer) -> tuple[list[tuple[WaitingPrompt, list[Job]]], in
 
 
 def _request(co: Coordinator, wp: WaitingPrompt, running: list[Job]) -> FollowedRequest:
-    check = msgspec.structs.asdict(request_check(co, wp, running))
+    check = msgspec.structs.asdict(RequestCheck(**standing(co, wp, running)))
     return FollowedRequest(id=wp.id, type=wp.kind.value, **check)
 
 

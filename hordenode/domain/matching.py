@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hordenode.domain.capabilities import EXTENDED_TEXT_BACKENDS, VALIDATED_TEXT_BACKENDS, Agent
 from hordenode.domain.entities import Kind
@@ -206,6 +207,7 @@ def count_skipped(
     return counts
 
 
+@lru_cache(maxsize=1024)
 def parameters_in_billions(model: str) -> float | None:
     """Model size read off its name ("…-8B", "8x7b"), None when it does not say (contract 6.3, 10.4)."""
     found = re.search(r"(?<![0-9.a-z])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z])", model.lower())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hordenode.domain.entities import Job, Kind
 from hordenode.domain.statistics import Delivered
-from hordenode.store.rows import columns, placeholders, reader, values
+from hordenode.store.rows import columns, placeholders, reader
 from hordenode.store.tx import Tx, statement
 
 _job = reader(Job)
@@ -65,7 +65,7 @@ def find(tx: Tx, job_id: str) -> Job | None:
 
 
 def insert(tx: Tx, job: Job) -> None:
-    tx.run(INSERT, **values(job))
+    tx.store(INSERT, job)
     tx.now_is(("job", job.id), job)
 
 

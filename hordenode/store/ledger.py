@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from hordenode.domain.ledger import Posting, net
 from hordenode.store.tx import Tx, statement
@@ -106,18 +106,8 @@ def post(
     tx.insert(
         APPEND,
         [
-            {
-                "at_ms": now_ms,
-                "source": posting.source,
-                "target": posting.target,
-                "amount": posting.amount,
-                "reason": posting.reason,
-                "request_id": request_id,
-                "job_id": job_id,
-                "user_id": posting.user_id,
-                "note": posting.note,
-            }
-            for posting in postings
+            (now_ms, it.source, it.target, it.amount, it.reason, request_id, job_id, it.user_id, it.note)
+            for it in postings
         ],
     )
     moves = net(postings)
@@ -130,7 +120,7 @@ def add_earned(tx: Tx, *earned: Earned) -> None:
     """Add what users earned on jobs, and what of it is held back."""
     tx.insert(
         ADD_EARNED,
-        [{"user_id": it.user_id, "accumulated": it.accumulated, "evaluating": it.evaluating} for it in earned],
+        [astuple(it) for it in earned],
     )
 
 

@@ -8,7 +8,7 @@ from hordenode.domain.entities import Kind, WaitingPrompt
 from hordenode.domain.lifecycle import QueueShare, queue_share
 from hordenode.store import queue
 from hordenode.store.memory import REQUEST
-from hordenode.store.rows import columns, placeholders, reader, values
+from hordenode.store.rows import columns, placeholders, reader
 from hordenode.store.tx import Statement, Tx, statement
 
 _waiting_prompt = reader(WaitingPrompt)
@@ -94,7 +94,7 @@ def spec(tx: Tx, request_id: str) -> str:
 
 def insert(tx: Tx, wp: WaitingPrompt, stored: StoredSpec) -> None:
     """A new request, at once part of the queue."""
-    tx.run(INSERT, **values(wp))
+    tx.store(INSERT, wp)
     tx.now_is((REQUEST, wp.id), wp)
     tx.run(
         INSERT_SPEC,
@@ -113,7 +113,7 @@ def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt, turn: int | Non
     turn: of the lane, when it got a job.
     """
     st = ADVANCE[before.n != after.n, before.expires_ms != after.expires_ms]
-    tx.run(st, **values(after))
+    tx.store(st, after)
     tx.now_is((REQUEST, after.id), after)
     queue.move(tx, after, queue_share(before), queue_share(after), turn)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import astuple
 
 from hordenode.domain.entities import Kind, User, UserPrivate
 from hordenode.store.rows import columns, placeholders, reader, values
@@ -171,7 +171,7 @@ class Record(msgspec.Struct, frozen=True):
 
 def record(tx: Tx, *records: Record) -> None:
     """Add to users' records."""
-    tx.insert(RECORD, [asdict(it) for it in records])
+    tx.insert(RECORD, [astuple(it) for it in records])
 
 
 def record_styled(tx: Tx, user_id: int, kind: Kind, jobs: int) -> None:
