@@ -1,9 +1,9 @@
 """Our text engine beside ONNX Runtime GenAI and llama.cpp, token by token in turns: python -m tests.bench.text_peers.
 
 Needs an environment with onnxruntime (the CPU package), onnxruntime-genai, llama-cpp-python and gguf beside this package;
-a peer that is not there is left out and named. [--precision fp32|int4] [--pairs 40] [--threads 2]; prints JSON. Bars at
-fp32: ours / genai >= 0.97, ours / llama.cpp >= 1.1; at int4: ours / genai >= 0.95. Peers run as they come, with our number
-of threads; llama.cpp's int4 is its Q4_0.
+a peer that is not there, or dies of this model, is left out and named. [--precision fp32|int4] [--pairs 40] [--threads 2];
+prints JSON. Bars at fp32: ours / genai >= 0.97, ours / llama.cpp >= 1.1; at int4: ours / genai >= 0.95. Peers run as they
+come, with our number of threads; llama.cpp's int4 is its Q4_0.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import multiprocessing
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -148,6 +150,24 @@ def _gguf_name(name: str) -> str:
     return f"blk.{layer}.{parts[part.removesuffix('.weight')]}.weight"
 
 
+def trouble(peer: type[GenAi | LlamaCpp], folder: Path, threads: int) -> str:
+    """Why a peer cannot be timed: it is tried in a process of its own, as a library may use what the processor has not."""
+    if importlib.util.find_spec(peer.module) is None:
+        return "is not there"
+    process = multiprocessing.get_context("spawn").Process(target=try_out, args=(peer, folder, threads))
+    process.start()
+    process.join()
+    code = process.exitcode or 0
+    return f"died: {signal.strsignal(-code)}" if code < 0 else "failed" if code else ""
+
+
+def try_out(peer: type[GenAi | LlamaCpp], folder: Path, threads: int) -> None:
+    """Two steps."""
+    step = peer(folder, threads).step
+    step()
+    step()
+
+
 def timed(step: Callable[[], float]) -> float:
     """A step after one that is not counted, once the threads of whoever went before sleep: some wait awake for long."""
     time.sleep(ASLEEP_S)
@@ -162,7 +182,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     steps: dict[str, Callable[[], float]] = {}
-    missing = []
+    missing = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         size = make_model(folder, options.precision)
@@ -170,11 +190,11 @@ def main() -> None:
         pipeline = TextPipeline(TextModel(path=folder, context=CONTEXT, max_batch=1), runtime)
         steps["ours"] = Decoding(pipeline, 1, {"temperature": 0.0}).step
         for peer in (GenAi, LlamaCpp):
-            if importlib.util.find_spec(peer.module) is None:
-                missing.append(peer.module)
-                continue
-            if peer is LlamaCpp:
+            if peer is LlamaCpp and importlib.util.find_spec("gguf"):
                 write_gguf(folder, options.precision)
+            if why := trouble(peer, folder, options.threads):
+                missing[peer.module] = why
+                continue
             steps[peer.module] = peer(folder, options.threads).step
     if options.precision == "fp32":
         steps["memory"] = Memory(size, options.threads).step
