@@ -191,9 +191,13 @@ class Session:
         self.file = file
         self.device = device
         self.arena = "gpu" if device == "cuda" else "cpu"
+        # Whether a bound input is read where it lies, and when a run begins: other providers may have copied it before.
+        self.reads_in_place = raw.get_providers()[0] == PROVIDERS["cpu"]
         self.inputs = {each.name: self._tensor(each) for each in raw.get_inputs()}
         self.outputs = {each.name: self._tensor(each) for each in raw.get_outputs()}
-        self.notes: Mapping[str, str] = raw.get_modelmeta().custom_metadata_map
+        meta = raw.get_modelmeta()
+        self.notes: Mapping[str, str] = meta.custom_metadata_map
+        self.producer: str = meta.producer_name
 
     def run(self, feeds: Mapping[str, Array]) -> Array:
         """The first output. Arrays are cast to what the graph wants. Raises EngineError."""
@@ -285,7 +289,7 @@ class Binding:
         self._raw.bind_input(name, "cpu", 0, memory.dtype.type, memory.shape, memory.ctypes.data)
 
     def land(self, memory: Array) -> None:
-        """Let `step` write the fetched output here: contiguous, of its type and shape. On the CPU alone."""
+        """Let `step` write the fetched output here: contiguous, of its type and shape. Where memory is read in place."""
         self._raw.bind_output(self._fetch, "cpu", 0, memory.dtype.type, memory.shape, memory.ctypes.data)
 
     def step(self) -> None:

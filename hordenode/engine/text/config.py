@@ -10,6 +10,8 @@ from hordenode.engine.files import read_json
 from hordenode.engine.jobs import ModelFileError
 
 FILE = "genai_config.json"
+# The producer of our converter's graphs: they let an attention mask be wider than the longest text.
+PRODUCER = "hordenode"
 
 
 class Inputs(msgspec.Struct, frozen=True):

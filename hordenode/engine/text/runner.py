@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from hordenode.engine.runtime import Array, Binding, Session
 from hordenode.engine.text.arena import Arena
-from hordenode.engine.text.config import GenaiConfig, Inputs
+from hordenode.engine.text.config import PRODUCER, GenaiConfig, Inputs
 from hordenode.engine.text.scheduler import Move
 
 Logits = NDArray[np.float32]
+
+WIDER = 64  # an attention mask that may be wider than the texts grows by so many tokens
 
 
 class Runner(Protocol):
@@ -54,9 +56,9 @@ class TextRunner:
         self._arena = Arena(session, config, slots, capacity)
         self._readers: dict[int, Binding] = {}
         self._writers: dict[int, _Writer] = {}
-        # Where the logits come at once: they are of a known shape from the second step on.
+        # Logits land in memory of ours where they can: their shape is known from the second step on.
         self._lands = (
-            session.device == "cpu" and session.outputs[config.model.decoder.outputs.logits].dtype == np.float32
+            session.reads_in_place and session.outputs[config.model.decoder.outputs.logits].dtype == np.float32
         )
         self._landing: Logits | None = None
 
@@ -88,36 +90,50 @@ class TextRunner:
 
 
 class _Writer:
-    """One token more for `count` texts, again and again: all that stays from one to the next stays bound."""
+    """One token more for `count` texts, again and again: what can stays bound, as to bind costs more than it seems."""
 
     def __init__(self, session: Session, binding: Binding, names: Inputs, count: int, capacity: int) -> None:
-        def memory(name: str, size: int) -> Array:
-            return np.zeros(size, session.inputs[name].dtype)
+        def memory(name: str, *shape: int) -> Array:
+            return np.zeros(shape, session.inputs[name].dtype)
 
+        self._session = session
         self._binding = binding
         self._names = names
-        self._ids = memory(names.input_ids, count)[:, None]
-        self._mask = memory(names.attention_mask, count * capacity)
-        self._mask.fill(1)  # of one text it stays so
+        self._capacity = capacity
+        self._step = WIDER if session.reads_in_place and session.producer == PRODUCER else 1
+        self._ids = memory(names.input_ids, count, 1)
+        self._mask = memory(names.attention_mask, count, 0)
+        self._positions = memory(names.position_ids, count, 1) if names.position_ids in session.inputs else None
         self._places = np.arange(capacity)
-        self._positions = memory(names.position_ids, count)[:, None] if names.position_ids in session.inputs else None
+        self._expected: list[int] = []  # lengths of the next step, if nobody comes or goes
         self._landed: Logits | None = None
 
     def run(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
-        count, width = len(tokens), max(lengths) + 1
+        width = min(-(-(max(lengths) + 1) // self._step) * self._step, self._capacity)
+        fresh = self._mask.shape[1] != width
+        if fresh:
+            self._mask = np.zeros((len(tokens), width), self._mask.dtype)
+        if not fresh and lengths == self._expected:
+            for row, length in enumerate(lengths):
+                self._mask[row, length] = 1
+        else:
+            self._mask[:] = self._places[:width] <= np.array(lengths)[:, None]
+        self._expected = [length + 1 for length in lengths]
         self._ids[:, 0] = tokens
-        mask = self._mask[: count * width].reshape(count, width)
-        if count > 1:
-            mask[:] = self._places[:width] <= np.array(lengths)[:, None]
-        self._binding.feed(self._names.input_ids, self._ids)
-        self._binding.feed(self._names.attention_mask, mask)
         if self._positions is not None:
             self._positions[:, 0] = lengths
-            self._binding.feed(self._names.position_ids, self._positions)
+        if fresh or not self._session.reads_in_place:
+            self._bind()
         if self._landed is None:
             return self._binding.run_to_last({})
         self._binding.step()
         return self._landed
+
+    def _bind(self) -> None:
+        self._binding.feed(self._names.input_ids, self._ids)
+        self._binding.feed(self._names.attention_mask, self._mask)
+        if self._positions is not None:
+            self._binding.feed(self._names.position_ids, self._positions)
 
     def land(self, memory: Logits) -> None:
         """Let the logits come here from now on: [texts, vocabulary]."""

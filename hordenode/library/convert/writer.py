@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from hordenode.engine.text.config import PRODUCER
+
 MICROSOFT = "com.microsoft"
 OPSET, IR = 21, 10
 MODEL, DATA = "model.onnx", "model.onnx.data"
@@ -62,7 +64,7 @@ class GraphWriter:
         self.close()
         graph = helper.make_graph(self._nodes, "decoder", inputs, outputs, list(self._initializers.values()))
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="hordenode")
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name=PRODUCER)
         onnx.save(model, str(self._folder / MODEL))
 
     def close(self) -> None:
