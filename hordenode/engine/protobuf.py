@@ -13,12 +13,13 @@ LENGTH = 2  # wire type of what says how long it is: texts, messages, bytes
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field inside its message: from `start` to `end`; `body` of one that has a length, else empty."""
+    """A field inside its message: from `start` to `end`; `body` of one that has a length, `value` of a whole number."""
 
     number: int
     start: int
     end: int
     body: memoryview
+    value: int = 0
 
 
 def fields(message: bytes | memoryview) -> Iterator[Field]:
@@ -26,9 +27,9 @@ def fields(message: bytes | memoryview) -> Iterator[Field]:
     view, at = memoryview(message), 0
     while at < len(view):
         start, (key, at) = at, _read_varint(view, at)
-        kind, size = key & 7, 0
+        kind, size, value = key & 7, 0, 0
         if kind == 0:
-            _, at = _read_varint(view, at)
+            value, at = _read_varint(view, at)
         elif kind in (1, 5):
             at += 8 if kind == 1 else 4
         elif kind == LENGTH:
@@ -38,12 +39,17 @@ def fields(message: bytes | memoryview) -> Iterator[Field]:
             at += size
         else:
             raise ValueError(f"wire type {kind}")
-        yield Field(key >> 3, start, at, view[at - size : at])
+        yield Field(key >> 3, start, at, view[at - size : at], value)
 
 
 def bodies(message: bytes | memoryview, number: int) -> Iterator[memoryview]:
     """The bodies of all fields of this number."""
     return (field.body for field in fields(message) if field.number == number)
+
+
+def values(message: bytes | memoryview, number: int) -> Iterator[int]:
+    """The values of all fields of this number."""
+    return (field.value for field in fields(message) if field.number == number)
 
 
 def varint(value: int) -> bytes:

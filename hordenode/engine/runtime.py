@@ -288,9 +288,9 @@ class Binding:
         """Let an input be this memory for the next run: contiguous, of the input's type, and alive until then."""
         self._raw.bind_input(name, "cpu", 0, memory.dtype.type, memory.shape, memory.ctypes.data)
 
-    def land(self, memory: Array) -> None:
-        """Let `step` write the fetched output here: contiguous, of its type and shape. Where memory is read in place."""
-        self._raw.bind_output(self._fetch, "cpu", 0, memory.dtype.type, memory.shape, memory.ctypes.data)
+    def land(self, name: str, memory: Array) -> None:
+        """Let `step` write an output here: contiguous, of its type and shape. Where memory is read in place."""
+        self._raw.bind_output(name, "cpu", 0, memory.dtype.type, memory.shape, memory.ctypes.data)
 
     def step(self) -> None:
         """Run on what was fed, with the output where it was let land. Raises EngineError."""

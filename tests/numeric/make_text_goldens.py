@@ -156,7 +156,7 @@ def check():
         runner = TextRunner(graph, read_genai_config(FOLDER), 1, CONTEXT)
         logits = [runner.prefill(0, ids, 0)[0].copy()]
         for at, token in enumerate(tokens[:-1]):
-            logits.append(runner.decode([token], [len(ids) + at])[0].copy())
+            logits.append(runner.decode([token], [len(ids) + at]).logits[0].copy())
         far = float(np.abs(np.array(logits) - rows).max())
         same = [likeliest(row) for row in logits] == tokens
         print(f"{len(ids):4d} tokens: logits within {far:.1e}, greedy tokens {'the same' if same else 'DIFFERENT'}")

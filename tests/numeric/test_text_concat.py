@@ -73,7 +73,7 @@ def test_logits_are_those_of_the_other_layout(shared: Path) -> None:
                 rows.append(runner.prefill(slot, ids[at : at + 48], at)[0].copy())
         lengths = [len(ids) for ids in tokens]
         for token in (5, 9, 44):
-            rows.extend(runner.decode([token, 3, 7, 1], lengths).copy())
+            rows.extend(runner.decode([token, 3, 7, 1], lengths).logits.copy())
             lengths = [length + 1 for length in lengths]
         made.append(rows)
     np.testing.assert_allclose(made[0], made[1], rtol=0, atol=1e-3)

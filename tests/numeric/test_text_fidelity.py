@@ -19,7 +19,7 @@ from hordenode.engine.backends import Failure
 from hordenode.engine.jobs import TextJob, TextResult
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.text.pipeline import TextPipeline
-from hordenode.engine.text.runner import Runner
+from hordenode.engine.text.runner import Runner, Scores
 from hordenode.engine.text.scheduler import CHUNK, Move, Scheduler
 from hordenode.engine.tokenizer import open_tokenizer
 
@@ -45,11 +45,11 @@ class Recorder:
     def move(self, moves: Iterable[Move]) -> None:
         self.runner.move(moves)
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> NDArray[np.float32]:
-        logits = self.runner.decode(tokens, lengths)
-        for entry, row in zip(self.scheduler.decoding, logits, strict=True):
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
+        scores = self.runner.decode(tokens, lengths)
+        for entry, row in zip(self.scheduler.decoding, scores.logits, strict=True):
             self._keep(entry.id, entry.done + 1, row)
-        return logits
+        return scores
 
     def prefill(self, slot: int, tokens: Sequence[int], before: int) -> NDArray[np.float32]:
         logits = self.runner.prefill(slot, tokens, before)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from hordenode.catalog import PACKAGE
 from hordenode.config import EngineSettings
 from hordenode.engine.runtime import Array, Runtime, Session
-from hordenode.engine.text.last_token import last_only, trimmed
+from hordenode.engine.text.last_token import SPANS, last_only, trimmed
 from hordenode.engine.text.layout import read_config
+from hordenode.engine.text.samplers import SPAN, WIDE
 
 GOLDENS = Path(__file__).parent / "goldens"
 RUNTIME = Runtime(EngineSettings(threads=1, providers=("cpu",)))
@@ -46,6 +49,28 @@ def test_the_last_position_alone_is_computed(name: str) -> None:
     whole, last = (answer(RUNTIME.open(file, changed), folder) for changed in (None, model))
     assert last.shape == (1, 1, whole.shape[2])
     np.testing.assert_allclose(last[:, 0], whole[:, -1], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("opset", "width"), [(14, WIDE), (21, WIDE + SPAN), (21, WIDE + 1)])
+def test_the_highest_of_neighbours_is_told(tmp_path: Path, opset: int, width: int) -> None:
+    """Where the vocabulary is wide, and neighbours come out even."""
+    weight = np.random.default_rng(width).standard_normal((8, width), np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["state", "weight"], ["logits"])],
+        "head",
+        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["rows", "positions", 8])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "positions", width])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    file = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), str(file))
+    session = RUNTIME.open(file, last_only(file, "logits"))
+    assert (SPANS in session.outputs) == (width % SPAN == 0)
+    state = np.random.default_rng(0).standard_normal((3, 2, 8), np.float32)
+    logits, *spans = session.fetch({"state": state}, list(session.outputs))
+    np.testing.assert_allclose(logits[:, 0], state[:, 1] @ weight, rtol=0, atol=1e-5)
+    for told in spans:
+        np.testing.assert_array_equal(told, logits.reshape(3, -1, SPAN).max(axis=2))
 
 
 def test_what_cannot_be_changed_stays(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import EngineError, Progress
 from hordenode.engine.text.logprobs import likelihood
-from hordenode.engine.text.runner import Logits, Runner
+from hordenode.engine.text.runner import Runner, Scores
 from hordenode.engine.text.sampling import NOTHING, Draft, Row, pick
 from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
 from hordenode.engine.text.sequence import Sequence
@@ -24,7 +24,7 @@ class _Writing:
     entry: Entry
 
 
-Ready = list[tuple[list[_Writing], Logits]]  # texts with the logits [texts, vocabulary] of what comes next
+Ready = list[tuple[list[_Writing], Scores]]  # texts with what comes next
 
 
 @dataclass(slots=True)
@@ -67,8 +67,8 @@ class TextBatch:
         ready: Ready = []
         for part in (self._decode, self._prefill):
             part(plan, ready, outcomes)
-        for texts, logits in ready:
-            outcomes += self._write(texts, logits)
+        for texts, scores in ready:
+            outcomes += self._write(texts, scores)
         return outcomes
 
     def _decode(self, plan: Plan, ready: Ready, outcomes: list[Outcome]) -> None:
@@ -76,12 +76,12 @@ class TextBatch:
             return
         texts = [self._texts[entry.id] for entry in plan.decode]
         try:
-            logits = self.runner.decode([e.tokens[e.done] for e in plan.decode], [e.done for e in plan.decode])
+            scores = self.runner.decode([e.tokens[e.done] for e in plan.decode], [e.done for e in plan.decode])
         except EngineError as error:
             outcomes += [self._fail(text, error) for text in texts]
             return
         self.scheduler.decoded(plan)
-        ready.append((texts, logits))
+        ready.append((texts, scores))
 
     def _prefill(self, plan: Plan, ready: Ready, outcomes: list[Outcome]) -> None:
         entry = plan.prefill
@@ -97,9 +97,9 @@ class TextBatch:
             return
         outcomes.append(Progress(entry.id, text.sequence.written, text.sequence.limit))
         if self.scheduler.prefilled(plan):
-            ready.append(([text], logits))
+            ready.append(([text], Scores(logits)))
 
-    def _write(self, texts: list[_Writing], logits: Logits) -> list[Outcome]:
+    def _write(self, texts: list[_Writing], scores: Scores) -> list[Outcome]:
         """One more token for each."""
         outcomes: list[Outcome] = []
         stuck: set[str] = set()
@@ -110,10 +110,12 @@ class TextBatch:
             except EngineError as error:
                 stuck.add(text.entry.id)
                 outcomes.append(self._fail(text, error))
+        logits, spans = scores
         if stuck:
-            logits = logits[[text.entry.id not in stuck for text in texts]]
+            fit = [text.entry.id not in stuck for text in texts]
+            logits, spans = logits[fit], None
             texts = [text for text in texts if text.entry.id not in stuck]
-        tokens = pick(logits, [text.draft for text in texts])
+        tokens = pick(logits, [text.draft for text in texts], spans)
         for text, row, token in zip(texts, logits, tokens, strict=True):
             outcomes += (
                 self._append(text, token, row) if token != NOTHING else [self._fail(text, EngineError(NO_NUMBER))]

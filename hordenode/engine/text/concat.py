@@ -14,7 +14,7 @@ import numpy as np
 from hordenode.engine.runtime import Array, Kept, Session
 from hordenode.engine.text.arena import apply
 from hordenode.engine.text.config import GenaiConfig
-from hordenode.engine.text.runner import Logits
+from hordenode.engine.text.runner import Logits, Scores
 from hordenode.engine.text.scheduler import Move
 
 
@@ -55,7 +55,7 @@ class ConcatRunner:
             self._forget()
         return logits
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
         held = np.array(lengths)
         width = int(held.max())
         pasts: Sequence[Any] = self._last[1] if self._last[0] == list(lengths) else self._padded(lengths, width)
@@ -65,7 +65,7 @@ class ConcatRunner:
         for content, present in zip(self._slots, presents, strict=True):
             content[rows, :, held] = present.view()[:, :, -1]
         self._last = [length + 1 for length in lengths], presents
-        return logits
+        return Scores(logits)
 
     def _padded(self, lengths: Sequence[int], width: int) -> list[Array]:
         """Keys and values of the first slots, each ending at the right edge."""

@@ -1,7 +1,8 @@
 """Reading a prompt needs the logits of its last token alone, and a graph computes those of all: a fifth of the work.
 
-So the last position is taken before the output matrix instead of behind it. The graph is changed in memory, as it is
-loaded; the file stays as other programs know it.
+So the last position is taken before the output matrix instead of behind it. And the graph tells the highest of each few
+neighbours among the logits, with all its threads and while they are at hand: who chooses a token then need not read all.
+The graph is changed in memory, as it is loaded; the file stays as other programs know it.
 """
 
 from __future__ import annotations
@@ -9,18 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hordenode.engine.protobuf import bodies, fields, message, number
+from hordenode.engine.protobuf import bodies, fields, message, number, values
+from hordenode.engine.text.samplers import SPAN, WIDE
 
 # Field numbers of onnx.proto.
-GRAPH, NODE, INITIALIZER = 7, 1, 5
+GRAPH, OPSET, NODE, INITIALIZER, OUTPUT = 7, 8, 1, 5, 12
+OPSET_DOMAIN, OPSET_VERSION = 1, 2
 NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_OP, NODE_ATTRIBUTE = 1, 2, 3, 4, 5
-ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_TYPE, INT = 1, 3, 20, 2
-DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA, INT64 = 1, 2, 8, 9, 7
+ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_INTS, ATTRIBUTE_TYPE, INT, INTS = 1, 3, 8, 20, 2, 7
+DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA, FLOAT, INT64 = 1, 2, 8, 9, 1, 7
+VALUE_NAME, VALUE_TYPE, TENSOR_TYPE, ELEMENT, SHAPE, DIMENSION, SIZE = 1, 2, 1, 1, 2, 1, 1
+AXES_ARE_INPUT = 18  # from this opset on
 
 MATRICES = (b"MatMul", b"FusedMatMul", b"MatMulNBits")
 BEHIND = (b"Cast", b"Mul", b"Div", b"Add", b"Tanh")  # what may come between: it takes each position by itself
 LARGEST = 256 * 2**20  # a file with its weights inside that is larger is not read just for this
 NAME = b"hordenode.last_token"
+SPANS = "hordenode.spans"  # output [rows, spans] of a changed graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,13 @@ def trimmed(model: bytes, logits: str) -> bytes | None:
     if matrix is None:
         return None
     changed = b"".join(
-        (graph[: matrix.start], _gather(matrix.inputs[0]), _with_input(matrix), graph[matrix.end :], _minus_one())
+        (
+            graph[: matrix.start],
+            _gather(matrix.inputs[0]),
+            _with_input(matrix),
+            graph[matrix.end :],
+            _spans(model, graph, logits.encode()),
+        )
     )
     return b"".join((model[: graphs[0].start], message(GRAPH, changed), model[graphs[0].end :]))
 
@@ -77,9 +89,7 @@ def _node(start: int, end: int, body: memoryview) -> _Node:
 def _gather(state: bytes) -> bytes:
     """A node that takes the last position of `state` [rows, positions, width], and keeps the axis."""
     axis = message(ATTRIBUTE_NAME, b"axis") + number(ATTRIBUTE_INT, 1) + number(ATTRIBUTE_TYPE, INT)
-    parts = [(NODE_INPUT, state), (NODE_INPUT, NAME + b".index"), (NODE_OUTPUT, NAME)]
-    parts += [(NODE_NAME, NAME), (NODE_OP, b"Gather"), (NODE_ATTRIBUTE, axis)]
-    return message(NODE, b"".join(message(*part) for part in parts))
+    return _whole(NAME + b".index", [-1]) + _made(b"Gather", [state, NAME + b".index"], NAME, axis)
 
 
 def _with_input(node: _Node) -> bytes:
@@ -88,7 +98,50 @@ def _with_input(node: _Node) -> bytes:
     return message(NODE, b"".join((node.body[: first.start], message(NODE_INPUT, NAME), node.body[first.end :])))
 
 
-def _minus_one() -> bytes:
-    """The index of the last position: a tensor [1]."""
-    value = number(DIMS, 1) + number(DATA_TYPE, INT64) + message(TENSOR_NAME, NAME + b".index")
-    return message(INITIALIZER, value + message(RAW_DATA, b"\xff" * 8))
+def _spans(model: bytes, graph: memoryview, logits: bytes) -> bytes:
+    """What tells the highest of each SPAN neighbours of `logits` [rows, 1, vocabulary]; nothing where that is no use."""
+    width = max(
+        (_width(body) for body in bodies(graph, OUTPUT) if b"".join(bodies(body, VALUE_NAME)) == logits), default=0
+    )
+    if width < WIDE or width % SPAN:
+        return b""
+    name, shape, axes = SPANS.encode(), SPANS.encode() + b".shape", SPANS.encode() + b".axes"
+    bare = message(ATTRIBUTE_NAME, b"keepdims") + number(ATTRIBUTE_INT, 0) + number(ATTRIBUTE_TYPE, INT)
+    along = message(ATTRIBUTE_NAME, b"axes") + number(ATTRIBUTE_INTS, 2) + number(ATTRIBUTE_TYPE, INTS)
+    cut = _whole(shape, [0, -1, SPAN]) + _made(b"Reshape", [logits, shape], name + b".cut")
+    if _opset(model) >= AXES_ARE_INPUT:
+        most = _whole(axes, [2]) + _made(b"ReduceMax", [name + b".cut", axes], name, bare)
+    else:
+        most = _made(b"ReduceMax", [name + b".cut"], name, bare, along)
+    kind = message(VALUE_TYPE, message(TENSOR_TYPE, number(ELEMENT, FLOAT)))
+    return cut + most + message(OUTPUT, message(VALUE_NAME, name) + kind)
+
+
+def _width(output: memoryview) -> int:
+    """The size of the last dimension of an output of float32; 0 where it is not known."""
+    for tensor in (tensor for kind in bodies(output, VALUE_TYPE) for tensor in bodies(kind, TENSOR_TYPE)):
+        sizes = [sum(values(size, SIZE)) for shape in bodies(tensor, SHAPE) for size in bodies(shape, DIMENSION)]
+        if list(values(tensor, ELEMENT)) == [FLOAT] and sizes:
+            return sizes[-1]
+    return 0
+
+
+def _opset(model: bytes) -> int:
+    """The version of ONNX's own operators."""
+    own = (each for each in bodies(model, OPSET) if not b"".join(bodies(each, OPSET_DOMAIN)))
+    return max((version for each in own for version in values(each, OPSET_VERSION)), default=0)
+
+
+def _made(kind: bytes, inputs: list[bytes], output: bytes, *attributes: bytes) -> bytes:
+    """A node, named after what it makes."""
+    parts = [*((NODE_INPUT, name) for name in inputs), (NODE_OUTPUT, output), (NODE_NAME, output), (NODE_OP, kind)]
+    return message(
+        NODE, b"".join(message(*part) for part in [*parts, *((NODE_ATTRIBUTE, each) for each in attributes)])
+    )
+
+
+def _whole(name: bytes, content: list[int]) -> bytes:
+    """A tensor of whole numbers along one axis."""
+    raw = b"".join(each.to_bytes(8, "little", signed=True) for each in content)
+    tensor = number(DIMS, len(content)) + number(DATA_TYPE, INT64) + message(TENSOR_NAME, name)
+    return message(INITIALIZER, tensor + message(RAW_DATA, raw))

@@ -7,19 +7,28 @@ several tokens with a past work for one row alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hordenode.engine.runtime import Array, Binding, Session
 from hordenode.engine.text.arena import Arena
-from hordenode.engine.text.config import PRODUCER, GenaiConfig, Inputs
+from hordenode.engine.text.config import PRODUCER, DecoderPart, GenaiConfig
+from hordenode.engine.text.last_token import SPANS
+from hordenode.engine.text.samplers import SPAN
 from hordenode.engine.text.scheduler import Move
 
 Logits = NDArray[np.float32]
 
 WIDER = 64  # an attention mask that may be wider than the texts grows by so many tokens
+
+
+class Scores(NamedTuple):
+    """Logits [texts, vocabulary]; and the highest of each SPAN neighbours [texts, spans], where the graph told them."""
+
+    logits: Logits
+    spans: Logits | None = None
 
 
 class Runner(Protocol):
@@ -36,8 +45,8 @@ class Runner(Protocol):
         """
         ...
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
-        """Append one token to each of the first slots, which hold `lengths`; the logits [slots, vocabulary]."""
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
+        """Append one token to each of the first slots, which hold `lengths`."""
         ...
 
 
@@ -51,6 +60,7 @@ class TextRunner:
         session.require(*(name % layer for name in (names.past_key_names, names.past_value_names) for layer in layers))
         self._session = session
         self._names = names
+        self._decoder = config.model.decoder
         self._slots = slots
         self._capacity = capacity
         self._arena = Arena(session, config, slots, capacity)
@@ -60,7 +70,7 @@ class TextRunner:
         self._lands = (
             session.reads_in_place and session.outputs[config.model.decoder.outputs.logits].dtype == np.float32
         )
-        self._landing: Logits | None = None
+        self._landing: Scores | None = None
 
     def move(self, moves: Iterable[Move]) -> None:
         self._arena.move(moves)
@@ -74,31 +84,35 @@ class TextRunner:
             self._readers[slot] = self._arena.bind(slot, 1)
         return self._readers[slot].run_to_last(feeds)
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
         count = len(tokens)
         writer = self._writers.get(count)
         if writer is None:
             binding = self._arena.bind(0, count)
-            writer = self._writers[count] = _Writer(self._session, binding, self._names, count, self._capacity)
+            writer = self._writers[count] = _Writer(self._session, binding, self._decoder, count, self._capacity)
             if self._landing is not None:
-                writer.land(self._landing[:count])
-        logits = writer.run(tokens, lengths)
+                writer.land(self._landing)
+        scores = writer.run(tokens, lengths)
         if self._landing is None and self._lands:
-            self._landing = np.empty((self._slots, logits.shape[1]), np.float32)
-            writer.land(self._landing[:count])
-        return logits
+            size = scores.logits.shape[1]
+            told = np.empty((self._slots, size // SPAN), np.float32) if SPANS in self._session.outputs else None
+            self._landing = Scores(np.empty((self._slots, size), np.float32), told)
+            writer.land(self._landing)
+        return scores
 
 
 class _Writer:
     """One token more for `count` texts, again and again: what can stays bound, as to bind costs more than it seems."""
 
-    def __init__(self, session: Session, binding: Binding, names: Inputs, count: int, capacity: int) -> None:
+    def __init__(self, session: Session, binding: Binding, decoder: DecoderPart, count: int, capacity: int) -> None:
+        names = self._names = decoder.inputs
+
         def memory(name: str, *shape: int) -> Array:
             return np.zeros(shape, session.inputs[name].dtype)
 
         self._session = session
         self._binding = binding
-        self._names = names
+        self._logits = decoder.outputs.logits
         self._capacity = capacity
         self._step = WIDER if session.reads_in_place and session.producer == PRODUCER else 1
         self._ids = memory(names.input_ids, count, 1)
@@ -106,9 +120,9 @@ class _Writer:
         self._positions = memory(names.position_ids, count, 1) if names.position_ids in session.inputs else None
         self._places = np.arange(capacity)
         self._expected: list[int] = []  # lengths of the next step, if nobody comes or goes
-        self._landed: Logits | None = None
+        self._landed: Scores | None = None
 
-    def run(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
+    def run(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
         width = min(-(-(max(lengths) + 1) // self._step) * self._step, self._capacity)
         fresh = self._mask.shape[1] != width
         if fresh:
@@ -125,7 +139,7 @@ class _Writer:
         if fresh or not self._session.reads_in_place:
             self._bind()
         if self._landed is None:
-            return self._binding.run_to_last({})
+            return Scores(self._binding.run_to_last({}))
         self._binding.step()
         return self._landed
 
@@ -135,7 +149,11 @@ class _Writer:
         if self._positions is not None:
             self._binding.feed(self._names.position_ids, self._positions)
 
-    def land(self, memory: Logits) -> None:
-        """Let the logits come here from now on: [texts, vocabulary]."""
-        self._landed = memory
-        self._binding.land(memory[:, None])
+    def land(self, memory: Scores) -> None:
+        """Let logits and spans come here from now on, to the first rows."""
+        logits, spans = memory.logits[: len(self._ids)], memory.spans
+        self._binding.land(self._logits, logits[:, None])
+        if spans is not None:
+            spans = spans[: len(self._ids)]
+            self._binding.land(SPANS, spans)
+        self._landed = Scores(logits, spans)

@@ -7,8 +7,6 @@ vocabulary are never sorted as a whole where a few candidates will do: a step ha
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +17,7 @@ Columns = NDArray[np.int64]
 
 COLDEST = 1e-6  # a range as wide as the temperature would divide by 0
 WIDE = 4096  # from here on it pays to look for candidates first
+SPAN = 64  # neighbours whose highest a graph may tell
 GROUPS = 1024  # of a wide row, whose best are compared to find a bound
 FEW = (GROUPS // 8, GROUPS * 2)
 NARROWEST = 64
@@ -37,20 +36,6 @@ def weigh(logits: Logits) -> Probabilities:
     return np.exp(weights, out=weights)
 
 
-def peaks(logits: NDArray[np.floating]) -> NDArray[Any]:
-    """The highest of each group of columns [rows, GROUPS]; of narrow rows the highest of all [rows, 1]."""
-    rows, size = logits.shape
-    whole = size // GROUPS * GROUPS
-    best: NDArray[Any]
-    if size < WIDE:
-        best = logits.max(axis=1, keepdims=True)
-        return best
-    best = logits[:, :whole].reshape(rows, -1, GROUPS).max(axis=1)
-    if whole < size:
-        np.maximum(best[:, : size - whole], logits[:, whole:], out=best[:, : size - whole])
-    return best
-
-
 def candidates(row: NDArray[np.floating], count: int) -> Columns:
     """Columns of one row [width] among which its `count` highest are, with all that are equal to the last of them.
 
@@ -58,34 +43,37 @@ def candidates(row: NDArray[np.floating], count: int) -> Columns:
     """
     if not _is_grouped(len(row), count):
         return _reaching(row, _bound(row, count)).nonzero()[0]
-    best = peaks(row[None])[0]
-    return _found(row, best, _lowest(best, count))
-
-
-def others(row: NDArray[np.floating], best: NDArray[np.floating], apart: Columns, count: int) -> Columns:
-    """As `candidates` of a wide row, among the columns that are not `apart`; `best`: the row's peaks."""
-    held = row[apart]
-    row[apart] = -np.inf
-    if len(apart) > GROUPS:  # hardly a group is left that none of them is in
-        best = peaks(row[None])[0]
-        bound = _lowest(best, count)
-    else:
-        free = best.copy()
-        free[apart % GROUPS] = -np.inf
-        bound = _lowest(free, count)
-    found = _found(row, best, bound)
-    row[apart] = held
-    return found
-
-
-def _found(row: NDArray[np.floating], best: NDArray[np.floating], bound: float) -> Columns:
-    """Columns of a wide row that are not below the bound, nor ruled out; `best`: its peaks, or more than they."""
     whole = len(row) // GROUPS * GROUPS
     groups = row[:whole].reshape(-1, GROUPS)
+    best = groups.max(axis=0)
+    bound = _lowest(best, count)
     good = _reaching(best, bound).nonzero()[0]
     lines, places = np.divmod(_reaching(groups.take(good, axis=1), bound).ravel().nonzero()[0], len(good))
     found = lines * GROUPS + good[places]
     return found if whole == len(row) else np.append(found, whole + _reaching(row[whole:], bound).nonzero()[0])
+
+
+def others(row: NDArray[np.floating], spans: NDArray[np.floating] | None, apart: Columns, count: int) -> Columns:
+    """As `candidates` of a wide row, among the columns that are not `apart`.
+
+    `spans`: the highest of each SPAN neighbours, where they are known: then most of the row is not looked at.
+    """
+    held = row[apart]
+    row[apart] = -np.inf
+    bound = -np.inf
+    if spans is not None and count < len(spans):
+        free = spans.copy()
+        free[apart // SPAN] = -np.inf
+        bound = _lowest(free, count)
+    if spans is None or bound == -np.inf:
+        found = candidates(row, count)
+    else:
+        good = (spans >= bound).nonzero()[0]
+        near = row.reshape(-1, SPAN).take(good, axis=0)
+        lines, places = np.divmod((near >= bound).ravel().nonzero()[0], SPAN)
+        found = good[lines] * SPAN + places
+    row[apart] = held
+    return found
 
 
 def compact(row: Logits, columns: Columns) -> tuple[Logits, Columns] | None:
@@ -229,7 +217,7 @@ def _bound(row: NDArray[np.floating], count: int) -> float:
         return -np.inf
     if not _is_grouped(size, count):
         return _lowest(row, count)
-    return _lowest(peaks(row[None])[0], count)
+    return _lowest(row[: size // GROUPS * GROUPS].reshape(-1, GROUPS).max(axis=0), count)
 
 
 def _reaching(values: NDArray[np.floating], bound: float) -> NDArray[np.bool_]:

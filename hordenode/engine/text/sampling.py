@@ -15,7 +15,7 @@ from hordenode.engine.jobs import TextJob, UnsupportedJob
 from hordenode.engine.text import penalties, samplers
 from hordenode.engine.text.guide import Guide
 from hordenode.engine.text.history import History
-from hordenode.engine.text.samplers import Column, Logits
+from hordenode.engine.text.samplers import SPAN, Column, Logits
 
 ORDER = (6, 0, 1, 3, 4, 2, 5)
 TEMPERATURE, PENALTIES = 5, 6
@@ -36,7 +36,7 @@ class Filter:
 
 
 Row = NDArray[np.float32]
-Peaks = NDArray[np.float32]  # the highest logits of a row's groups
+Spans = NDArray[np.float32]
 Step = Filter | None  # None: the penalties
 
 
@@ -119,18 +119,20 @@ def check(job: TextJob) -> None:
         raise UnsupportedJob(f"rep_pen is {job.rep_pen}; it must be above 0.")
 
 
-def pick(logits: NDArray[np.float32], drafts: Sequence[Draft]) -> list[int]:
+def pick(logits: NDArray[np.float32], drafts: Sequence[Draft], spans: Spans | None = None) -> list[int]:
     """The next token for each row of logits [rows, vocabulary]: NOTHING where they are no numbers. What is off costs nothing.
 
+    `spans`: the highest of each SPAN neighbours [rows, spans], where known: whoever reads all logits waits for memory.
     A row may be changed meanwhile; in the end it is what it was.
     """
     chosen = [NOTHING] * len(drafts)
     if all(draft.sure for draft in drafts):
-        best = logits.argmax(axis=1).tolist()  # what is no number counts as the highest
+        best = _likeliest(logits, spans)
         return [token if isfinite(row[token]) else NOTHING for row, token in zip(logits, best, strict=True)]
-    peaks = samplers.peaks(logits)
-    sound = [number for number, top in enumerate(peaks.max(axis=1).tolist()) if isfinite(top)]
-    for rows in _alike(_begin(number, logits[number], drafts[number], peaks[number]) for number in sound):
+    tops = (logits if spans is None else spans).max(axis=1).tolist()
+    sound = [number for number, top in enumerate(tops) if isfinite(top)]
+    known: Sequence[Row | None] = [None] * len(drafts) if spans is None else list(spans)
+    for rows in _alike(_begin(number, logits[number], drafts[number], known[number]) for number in sound):
         for row, token in zip(rows, _finish(rows), strict=True):
             chosen[row.number] = token
     return chosen
@@ -162,12 +164,21 @@ def _is_short(steps: tuple[Step, ...], job: TextJob) -> bool:
     return narrow and job.dry_multiplier == 0 and 2 * job.top_k <= samplers.GROUPS
 
 
-def _begin(number: int, logits: Row, draft: Draft, peaks: Peaks) -> _Row:
+def _likeliest(logits: NDArray[np.float32], spans: Spans | None) -> list[int]:
+    """The highest of each row, of equals the left one; what is no number counts as the highest."""
+    if spans is None:
+        best: list[int] = logits.argmax(axis=1).tolist()
+        return best
+    starts = (spans.argmax(axis=1) * SPAN).tolist()
+    return [start + int(row[start : start + SPAN].argmax()) for row, start in zip(logits, starts, strict=True)]
+
+
+def _begin(number: int, logits: Row, draft: Draft, spans: Row | None) -> _Row:
     """Work on all tokens until few are left: penalties need them all, and filters find the few."""
     if draft.sure:
         return _Row(number, draft, np.array([[0.0]]), (), np.array([[logits.argmax()]]))
     if draft.short and len(logits) >= samplers.WIDE:
-        return _few(number, logits, draft, peaks)
+        return _few(number, logits, draft, spans)
     row = _Row(number, draft, logits.astype(np.float64)[None], draft.steps)
     _bias(row.logits[0], draft)
     while row.steps and row.tokens is None:
@@ -180,13 +191,13 @@ def _begin(number: int, logits: Row, draft: Draft, peaks: Peaks) -> _Row:
     return row
 
 
-def _few(number: int, logits: Row, draft: Draft, peaks: Peaks) -> _Row:
+def _few(number: int, logits: Row, draft: Draft, spans: Row | None) -> _Row:
     """What top_k leaves. Penalties reach what was seen: all others can be ranked as they are, and that apart."""
     count, banned = draft.job.top_k, np.array(draft.banned, np.int64)
     penalised = draft.steps[0] is None
     seen, places = draft.history.distinct() if penalised else (banned[:0], banned[:0])
     apart = np.concatenate((seen, banned)) if draft.banned else seen
-    columns = np.concatenate((seen, samplers.others(logits, peaks, apart, count)))
+    columns = np.concatenate((seen, samplers.others(logits, spans, apart, count)))
     values = logits[columns].astype(np.float64)
     if penalised:
         _penalise(values, places, draft)

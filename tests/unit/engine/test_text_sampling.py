@@ -14,7 +14,8 @@ from hordenode.engine.jobs import TextJob, UnsupportedJob
 from hordenode.engine.seeds import seeded
 from hordenode.engine.text import penalties, samplers
 from hordenode.engine.text.formatting import tidy
-from hordenode.engine.text.sampling import Draft, check, pick
+from hordenode.engine.text.samplers import SPAN
+from hordenode.engine.text.sampling import NOTHING, Draft, check, pick
 
 SIZE = 40
 LOGITS = np.random.default_rng(3).normal(0, 2.5, (6, SIZE))
@@ -257,16 +258,31 @@ def test_a_few_candidates_are_as_good_as_all(settings: dict[str, Any], size: int
         tokens = [*likely[seed % 7 :: 5], 1, 1, *likely[:3], size - 1]
         drafts = [
             Draft(replace(JOB, temperature=0.8, seed=seed, **settings), tokens, 4, seeded(seed), tuple(likely[1:3]))
-            for _ in range(2)
+            for _ in range(3)
         ]
         assert drafts[1].short
         drafts[1].short = False
+        spans = None if size % SPAN else row.reshape(1, -1, SPAN).max(axis=2)
         for _ in range(5):
             before = row.copy()
-            few, all_of_them = (pick(row[None], [one])[0] for one in drafts)
+            few, all_of_them = (pick(row[None], [one])[0] for one in drafts[:2])
             assert few == all_of_them and few not in likely[1:3]
+            assert pick(row[None], drafts[2:], spans) == [few]
             assert (row == before).all()
             tokens.append(few)
+
+
+def test_the_likeliest_is_found_by_the_highest_of_neighbours() -> None:
+    """Of equals the left one, and nothing in a row that is no numbers."""
+    logits = np.random.default_rng(2).normal(0, 2, (7, 10 * SPAN)).astype(np.float32).round(1)
+    logits[5, 3] = np.inf
+    logits[6] = np.nan
+    drafts = [draft(at, temperature=0.0, **({"rep_pen": 1.0} if at else {"top_k": 3})) for at in range(len(logits))]
+    expected = [*logits[:5].argmax(axis=1).tolist(), NOTHING, NOTHING]
+    spans = logits.reshape(len(logits), -1, SPAN).max(axis=2)
+    assert pick(logits, drafts) == pick(logits, drafts, spans) == expected
+    drafts[1] = draft(1, top_k=1)
+    assert pick(logits, drafts) == pick(logits, drafts, spans) == expected
 
 
 def test_bias_and_ban() -> None:
