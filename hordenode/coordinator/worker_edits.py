@@ -118,7 +118,8 @@ _CHANGES = {"maintenance": _maintenance, "info": _info, "paused": _paused, "name
 
 def clean_name(name: str) -> str:
     """A worker's name as it is stored: printable, without space at the ends."""
-    return "".join(c for c in name if c.isprintable()).strip()
+    printable = name if name.isprintable() else "".join(filter(str.isprintable, name))
+    return printable.strip()
 
 
 async def delete_worker(co: Coordinator, caller: Caller, worker_id: str) -> WorkerDeleted:

@@ -7,6 +7,7 @@ that the owner's own programs work; the offer's `allow_*` flags still rule.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 _BASE_REGEN = (
     "img2img inpainting karras post_processing GFPGAN RealESRGAN_x4plus r2 CodeFormers clip_skip r2_source controlnet "
@@ -105,6 +106,7 @@ class Agent:
     major: int
 
     @classmethod
+    @lru_cache(maxsize=256)
     def parse(cls, text: str) -> Agent:
         """Never fails: an unparsable version is 0, which no capability starts at."""
         name, _, rest = text.partition(":")

@@ -6,6 +6,7 @@ Images use the published fallback formula (contract 10.1); the reference's train
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from hordenode.domain.baselines import CASCADE, FLUX, QWEN, SDXL, Z_IMAGE
 from hordenode.domain.entities import User
@@ -91,6 +92,7 @@ def model_size(model: str, known: dict[str, float]) -> float | None:
     return known.get(model) or parameters_in_billions(model)
 
 
+@lru_cache(maxsize=1024)
 def context_factor(tokens: int) -> float:
     """`ctx` of contract 10.4."""
     growth = 2.2 ** math.log2(tokens / 1024) if tokens > 0 else 0.0
@@ -99,9 +101,10 @@ def context_factor(tokens: int) -> float:
 
 def counted_tokens(text: str, max_length: int) -> int:
     """Four characters count as one token, at least 20, at most what was asked (contract 10.4)."""
-    return min(max_length, max(20, math.ceil(len(text) / 4)))
+    return min(max_length, max(20, -(-len(text) // 4)))
 
 
+@lru_cache(maxsize=1024)
 def size_bonus(size: float) -> float:
     """`bonus` of contract 10.4; size in billions of parameters."""
     return float((max(size, 13) / 13) ** 0.2)

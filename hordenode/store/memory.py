@@ -19,11 +19,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._known: dict[Key, Any] = {}
+        self.get = self._known.get  # None for what is not remembered
         self.committed = Committed()
-
-    def get(self, key: Key) -> Any:
-        """None when it is not remembered."""
-        return self._known.get(key)
 
     def keep(self, key: Key, value: object) -> None:
         """What was just read."""
@@ -56,12 +53,9 @@ class Committed:
 
     def __init__(self) -> None:
         self._known: dict[Key, Any] = {}
+        self.get = self._known.get  # None for what is not remembered
         self._barred: set[Key] = set()
         self._all_barred = True
-
-    def get(self, key: Key) -> Any:
-        """None when it is not remembered."""
-        return self._known.get(key)
 
     def keep(self, key: Key, value: object) -> None:
         """What was just read."""

@@ -92,11 +92,14 @@ class Writer:
         await self._begin()
         self._notice()
         before = connection.total_changes
-        until = time.perf_counter() + BATCH_S
+        began = now = time.perf_counter()
         outcomes = []
         for function in functions:
             outcomes.append(_guarded(connection, function, self._memory))
-            if time.perf_counter() > until:
+            before_it, now = now, time.perf_counter()
+            if now - before_it > SLOW_S:
+                log.warning("write %s took %.0f ms", _name(function), (now - before_it) * 1000)
+            if now - began > BATCH_S:
                 break
         if connection.total_changes == before:
             _commit(connection)  # nothing to wait for
@@ -143,17 +146,12 @@ def _guarded(connection: sqlite3.Connection, function: Function, memory: Memory)
     """One function: its exception is its own, unless changes have to be undone with it."""
     tx = Tx(connection, memory)
     before = connection.total_changes
-    began = time.perf_counter()
     try:
-        outcome = Outcome(function(tx), events=tx.events)
+        return Outcome(function(tx), events=tx.events)
     except BaseException as error:
         if connection.total_changes != before or not connection.in_transaction or _disk_failed(error):
             raise _Undo(error) from error
-        outcome = Outcome(error=public(error))
-    took = time.perf_counter() - began
-    if took > SLOW_S:
-        log.warning("write %s took %.0f ms", _name(function), took * 1000)
-    return outcome
+        return Outcome(error=public(error))
 
 
 def _disk_failed(error: BaseException) -> bool:
