@@ -14,13 +14,15 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from hordenode.api.cors import SENT, Headers
 from hordenode.config import LimitSettings
 from hordenode.ops.networks import Networks
 
 RETRY_AFTER_S = 5
 FILES = 256  # that a node has open beside its connections
 PIPELINED = 32  # requests on one connection that wait for an answer before theirs
-ANSWER = b"HTTP/1.1 "  # begins every head
+ANSWER, END = b"HTTP/1.1 ", b"\r\n"  # of every head
+INTERIM = b"HTTP/1.1 1"  # 100 Continue
 GRACE_S = 0.05
 LEAST_RATE = 1024  # bytes a second that a body must come with
 
@@ -54,13 +56,15 @@ class JoinedWrites:
 
     uvicorn hands over the two apart, and two writes are two packets and two wake-ups of the client: a third of what a
     small answer costs. A head whose body does not follow within the turn of the event loop (an event stream) goes alone.
+    common: lines of the head that all answers have; uvicorn looks through each header of each answer twice.
     """
 
-    __slots__ = ("_call_soon", "_head", "_transport")
+    __slots__ = ("_call_soon", "_end", "_head", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, common: bytes = b"") -> None:
         self._transport = transport
         self._call_soon = loop.call_soon
+        self._end = common + END
         self._head = b""
 
     def __getattr__(self, name: str) -> Any:
@@ -70,8 +74,8 @@ class JoinedWrites:
         if self._head:
             head, self._head = self._head, b""
             self._transport.writelines((head, data))
-        elif data.startswith(ANSWER):
-            self._head = data
+        elif data.startswith(ANSWER) and data.endswith(b"\r\n\r\n") and not data.startswith(INTERIM):
+            self._head = data[: -len(END)] + self._end
             self._call_soon(self._send_head)
         else:
             self._transport.write(data)
@@ -93,13 +97,16 @@ class Guarded(_Base):  # type: ignore[misc]
     """One connection. Exactly one thing is waited for at a time: a head, a body, or room in the socket."""
 
     shared: Connections
+    common: bytes
     _timer: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
     _address = ""
     _received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(JoinedWrites(transport, self.loop))
+        super().connection_made(JoinedWrites(transport, self.loop, self.common))
+        if self.common:
+            self.app_state = {SENT: True}
         send_at_once(transport)
         self._address = self.client[0] if self.client else ""
         if self.shared.admit(self._address):
@@ -188,9 +195,10 @@ def send_at_once(transport: asyncio.Transport) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def guarded(connections: Connections) -> type[asyncio.Protocol]:
-    """uvicorn's protocol (httptools, or h11 without it) with these limits."""
-    return type("Guarded", (Guarded,), {"shared": connections})
+def guarded(connections: Connections, common: Headers) -> type[asyncio.Protocol]:
+    """uvicorn's protocol (httptools, or h11 without it) with these limits, and these headers in every answer."""
+    lines = b"".join(b"%s: %s\r\n" % header for header in common)
+    return type("Guarded", (Guarded,), {"shared": connections, "common": lines})
 
 
 def raise_file_limit(wanted: int) -> None:

@@ -143,7 +143,7 @@ class Node:
         Raises PortInUse. The server goes on answering until the node is closed, so that jobs can finish.
         """
         server = self.settings.server
-        self._server = HttpServer(self.app, server.host, server.port, self.settings.limits)
+        self._server = HttpServer(self.app, server.host, server.port, self.settings.limits, self.app.common_headers)
         instruments.attach_server(self.coordinator, self._server)
         self.url = await self._server.start()
         self._lock.update(self.url, self._server.address[0])

@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from hordenode.api.cors import Headers
 from hordenode.config import LimitSettings
 from hordenode.connections import Connections, guarded
 
@@ -35,15 +36,17 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves one ASGI application on one address."""
+    """Serves one ASGI application on one address. common: headers that it adds to every answer, instead of the app."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, limits: LimitSettings | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, limits: LimitSettings | None = None, common: Headers | None = None
+    ) -> None:
         self._host, self._port = host, port
         self._address = host
         self._connections = Connections(limits or LimitSettings())
         config = uvicorn.Config(
             app,
-            http=guarded(self._connections),
+            http=guarded(self._connections, common or []),
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from starlette.types import Scope
+
 Headers = list[tuple[bytes, bytes]]
+
+SENT = "hordenode.common_headers"  # in a scope's state: this server sends the API's common headers with every answer
 
 _ALLOWED_HEADERS = (
     "Accept",
@@ -23,6 +27,11 @@ CORS_HEADERS: Headers = [
     (b"access-control-allow-methods", b"POST, GET, OPTIONS, PUT, DELETE, PATCH"),
     (b"access-control-allow-headers", ", ".join(_ALLOWED_HEADERS).encode()),
 ]
+
+
+def sends_common(scope: Scope) -> bool:
+    """Whether the server adds the API's common headers itself, once per connection made and not once per answer."""
+    return SENT in scope.get("state", ())
 
 
 def preflight_headers(asked: dict[bytes, bytes]) -> Headers:

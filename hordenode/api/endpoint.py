@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hordenode.api import caller
 from hordenode.api.caller import Callers, HeaderMap
-from hordenode.api.cors import CORS_HEADERS, Headers
+from hordenode.api.cors import CORS_HEADERS, Headers, sends_common
 from hordenode.api.errors_wire import ClientGone, crash, error_reply, trouble
 from hordenode.api.fields import apply_mask, parse_mask
 from hordenode.api.gate import Gate, log_access
@@ -60,18 +60,22 @@ class Context:
             headers=headers,
         )
 
-    async def respond(self, send: Send, method: str, reply: Reply) -> None:
+    def common(self, scope: Scope) -> Headers:
+        """The headers of every answer, where the server does not add them."""
+        return [] if sends_common(scope) else self.headers
+
+    async def respond(self, scope: Scope, send: Send, reply: Reply) -> None:
         """Sends reply as JSON; to HEAD without its body."""
-        await self.send(send, method, reply, _encode(reply.value))
+        await self.send(scope, send, reply, _encode(reply.value))
 
     async def send(
-        self, send: Send, method: str, reply: Reply, body: bytes, more: tuple[tuple[str, str], ...] = ()
+        self, scope: Scope, send: Send, reply: Reply, body: bytes, more: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), *self.headers]
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *self.common(scope)]
         for name, value in (*reply.headers, *more):
             headers.append((name.lower().encode(), value.encode("latin-1", "replace")))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 class Endpoint:
@@ -101,7 +105,7 @@ class Endpoint:
         self._tally.count(reply.status, None if WAITED in scope else perf_counter() - began)
         if gate.access_log:
             log_access(scope, reply.status, began)
-        await self._context.send(send, scope["method"], reply, body, more)
+        await self._context.send(scope, send, reply, body, more)
 
     async def _answer(self, scope: Scope, headers: HeaderMap, receive: Receive, params: Params) -> Reply:
         route = self._route
@@ -151,7 +155,7 @@ class RawEndpoint:
             if message["type"] == "http.response.start":
                 started = True
                 self._tally.count(message["status"], None)
-                ours = (*self._context.headers, (REQUEST_ID.encode(), request_id.encode()))
+                ours = (*self._context.common(scope), (REQUEST_ID.encode(), request_id.encode()))
                 message = {**message, "headers": [*message.get("headers", ()), *ours]}
             await send(message)
 
@@ -169,7 +173,7 @@ class RawEndpoint:
             reply = error_reply(error)
             self._tally.count(reply.status, None)
             headers_of_it = (*reply.headers, (REQUEST_ID, request_id))
-            await self._context.respond(send, scope["method"], Reply(reply.status, reply.value, headers_of_it))
+            await self._context.respond(scope, send, Reply(reply.status, reply.value, headers_of_it))
 
 
 async def read_body(receive: Receive, headers: HeaderMap, limit: int) -> bytes:

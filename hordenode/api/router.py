@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from starlette.types import Receive, Scope, Send
 
-from hordenode.api.cors import preflight_headers
+from hordenode.api.cors import Headers, preflight_headers
 from hordenode.api.endpoint import Context, Endpoint, Params, RawEndpoint
 from hordenode.api.route import ApiSettings, RawRoute, Reply, Route
 from hordenode.ops.metrics import Metrics
@@ -59,6 +59,11 @@ class Router:
             if "GET" in place.apps:
                 place.apps.setdefault("HEAD", place.apps["GET"])
 
+    @property
+    def common_headers(self) -> Headers:
+        """What every answer carries. A server that adds them says so in the state of its scopes (api/cors.py)."""
+        return self._context.headers
+
     def _add(self, route: Route | RawRoute) -> None:
         app = RawEndpoint(route, self._context) if isinstance(route, RawRoute) else Endpoint(route, self._context)
         place = self._place(route.path)
@@ -86,7 +91,7 @@ class Router:
         found = self.find(_path_in_app(scope))
         if found is None:
             message = "There is nothing at this address. The paths of the API begin with /api/v2/."
-            await self._context.respond(send, scope["method"], Reply(404, {"message": message}))
+            await self._context.respond(scope, send, Reply(404, {"message": message}))
             return
         place, params = found
         app = place.apps.get(scope["method"])
@@ -96,9 +101,7 @@ class Router:
             await self._preflight(scope, send)
         else:
             message = f"This address takes {place.allow()}, not {scope['method'][:20]}."
-            await self._context.respond(
-                send, scope["method"], Reply(405, {"message": message}, (("Allow", place.allow()),))
-            )
+            await self._context.respond(scope, send, Reply(405, {"message": message}, (("Allow", place.allow()),)))
 
     def find(self, path: str) -> tuple[Place, Params] | None:
         """The place of path and its parameters. Doubled slashes and one at the end are served too (clients.md 3)."""
@@ -128,7 +131,7 @@ class Router:
     async def _preflight(self, scope: Scope, send: Send) -> None:
         headers = [
             (b"content-length", b"0"),
-            *self._context.headers,
+            *self._context.common(scope),
             *preflight_headers(dict(scope["headers"])),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
+from pathlib import Path
 
+import httpx
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
@@ -13,6 +15,7 @@ from hordenode.config import LimitSettings
 from hordenode.connections import Connections, JoinedWrites, guarded
 from hordenode.server import HttpServer
 from tests.support.aio import run
+from tests.support.horde import open_horde
 
 
 def test_answers_do_not_wait_for_the_other_side_to_confirm_the_first_half() -> None:
@@ -21,7 +24,7 @@ def test_answers_do_not_wait_for_the_other_side_to_confirm_the_first_half() -> N
     async def story() -> None:
         made: list[asyncio.Transport] = []
 
-        class Watched(guarded(Connections(LimitSettings()))):  # type: ignore[misc]
+        class Watched(guarded(Connections(LimitSettings()), [])):  # type: ignore[misc]
             def connection_made(self, transport: asyncio.Transport) -> None:
                 super().connection_made(transport)
                 made.append(transport)
@@ -111,5 +114,53 @@ def test_a_stream_without_anything_to_say_yet_has_begun_for_its_client() -> None
         writer.close()
         await writer.wait_closed()
         await server.stop()
+
+    run(story())
+
+
+def test_a_server_adds_the_common_headers_once_to_every_answer(tmp_path: Path) -> None:
+    asked = (
+        ("GET", "/api/v2/status/heartbeat"),
+        ("HEAD", "/api/v2/status/heartbeat"),
+        ("OPTIONS", "/api/v2/generate/async"),
+        ("PUT", "/api/v2/status/heartbeat"),
+        ("GET", "/api/node/v1/events"),
+        ("GET", "/metrics"),
+        ("GET", "/nowhere"),
+    )
+
+    async def story() -> None:
+        async with open_horde(tmp_path / "horde") as horde:
+            for common in (None, horde.app.common_headers):
+                server = HttpServer(horde.app, "127.0.0.1", 0, common=common)
+                async with httpx.AsyncClient(base_url=await server.start()) as client:
+                    for method, path in asked:
+                        async with client.stream(method, path) as answer:
+                            for name, value in horde.app.common_headers:
+                                assert answer.headers.get_list(name.decode()) == [value.decode()], path
+                horde.co.streams.close()
+                await server.stop()
+
+    run(story())
+
+
+def test_a_body_that_is_waited_for_is_asked_for_without_the_headers_of_an_answer(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_horde(tmp_path / "horde") as horde:
+            server = HttpServer(horde.app, "127.0.0.1", 0, common=horde.app.common_headers)
+            url = await server.start()
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+            writer.write(
+                b"POST /api/v2/generate/text/async HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\napikey: 0000000000\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 16\r\nConnection: close\r\n\r\n"
+            )
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b'{"prompt":"fox"}')
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 202")
+            assert answer.lower().count(b"access-control-allow-origin: *\r\n") == 1
+            writer.close()
+            await writer.wait_closed()
+            await server.stop()
 
     run(story())
