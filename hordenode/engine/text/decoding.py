@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from tokenizers import Tokenizer
 
 # How many tokens a decoder must see to know whether a space belongs before the next word; and at most sees.
-CONTEXT, LONGEST = 6, 32
+CONTEXT, LONGEST = 6, 12
 BROKEN = "\ufffd"
 
 

@@ -21,6 +21,7 @@ SPAN = 64  # neighbours whose highest a graph may tell
 GROUPS = 1024  # of a wide row, whose best are compared to find a bound
 FEW = (GROUPS // 8, GROUPS * 2)
 NARROWEST = 64
+NEIGHBOURS = np.arange(SPAN)
 
 
 def softmax(logits: Logits) -> Probabilities:
@@ -69,9 +70,7 @@ def others(row: NDArray[np.floating], spans: NDArray[np.floating] | None, apart:
         found = candidates(row, count)
     else:
         good = (spans >= bound).nonzero()[0]
-        near = row.reshape(-1, SPAN).take(good, axis=0)
-        lines, places = np.divmod((near >= bound).ravel().nonzero()[0], SPAN)
-        found = good[lines] * SPAN + places
+        found = (good[:, None] * SPAN + NEIGHBOURS)[row.reshape(-1, SPAN).take(good, axis=0) >= bound]
     row[apart] = held
     return found
 
@@ -189,8 +188,9 @@ def draw(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int6
 def _find(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int64]:
     edges = np.cumsum(weights, axis=1)
     found: NDArray[np.int64] = (edges <= points[:, None] * edges[:, -1:]).sum(axis=1)
-    for row in (found == weights.shape[1]).nonzero()[0]:  # the product may be rounded up to the end
-        found[row] = np.flatnonzero(weights[row])[-1]
+    for row, column in enumerate(found.tolist()):
+        if column == weights.shape[1]:  # the product may be rounded up to the end
+            found[row] = np.flatnonzero(weights[row])[-1]
     return found
 
 
