@@ -9,8 +9,8 @@ from typing import Protocol
 class BlobStore(Protocol):
     """Files by bucket and key. ValueError for a name that is not letters, digits, dot, underscore and dash."""
 
-    async def put(self, bucket: str, key: str, data: bytes) -> None:
-        """Store whole or not at all, durable when it returns; the same key again replaces it."""
+    async def put(self, bucket: str, key: str, data: bytes) -> str:
+        """Store whole or not at all, durable when it returns its SHA-256 (hex); the same key again replaces it."""
         ...
 
     async def get(self, bucket: str, key: str) -> bytes | None:

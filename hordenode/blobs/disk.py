@@ -6,10 +6,23 @@ import contextlib
 import ctypes
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 FEW = 8  # files that are synced one by one
+PIECES = 512  # that one call to the system takes
+CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+
+
+def write_all(descriptor: int, pieces: Sequence[bytes]) -> None:
+    """Write all bytes, with few calls: after each of them a thread has to wait for the interpreter again."""
+    for first in range(0, len(pieces), PIECES):
+        some = pieces[first : first + PIECES]
+        written = os.writev(descriptor, some) if hasattr(os, "writev") else 0  # not on Windows
+        if written < sum(map(len, some)):
+            left = memoryview(b"".join(some))[written:]
+            while left:
+                left = left[os.write(descriptor, left) :]
 
 
 def make_folder(folder: Path) -> None:

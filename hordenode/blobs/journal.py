@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 
-from hordenode.blobs.disk import make_folder, sync_folder
+from hordenode.blobs.disk import CREATE, make_folder, sync_folder, write_all
 
 _HEAD = Struct("<4sIIII")  # mark, check sum, bytes of bucket, key, content
 _PUT, _GONE = b"HNf+", b"HNf-"
@@ -47,7 +47,8 @@ class Journal:
         """Append, and sync unless it may get lost. Raises OSError, after which nothing of it will be read again."""
         descriptor = self._open()
         try:
-            size = sum(_write(descriptor, entry) for entry in entries)
+            pieces = [piece for entry in entries for piece in _record(entry)]
+            write_all(descriptor, pieces)
             if durable:
                 _sync(descriptor)
         except OSError:
@@ -55,7 +56,7 @@ class Journal:
                 os.ftruncate(descriptor, self._size)
             self.end()  # after a sync that failed nobody knows what of this segment is on the disk
             raise
-        self._size += size
+        self._size += sum(map(len, pieces))
 
     def end(self) -> None:
         """Add no more to the segment being written: the next entry begins another."""
@@ -74,8 +75,7 @@ class Journal:
             make_folder(self._folder)
             last = self.segments()[-1:]
             path = self._folder / str(int(last[0].name) + 1 if last else 1)
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.open(path, flags, 0o600)
+            self._descriptor = os.open(path, CREATE, 0o600)
             sync_folder(self._folder)
         return self._descriptor
 
@@ -95,14 +95,9 @@ def read(segment: Path) -> Iterator[Entry]:
         at = end
 
 
-def _write(descriptor: int, entry: Entry) -> int:
-    """Returns how many bytes it took."""
+def _record(entry: Entry) -> tuple[bytes, bytes]:
+    """As it stands in a segment."""
     name, data = (entry.bucket + entry.key).encode(), entry.data or b""
     check = zlib.crc32(data, zlib.crc32(name))
     mark = _GONE if entry.data is None else _PUT
-    head = _HEAD.pack(mark, check, len(entry.bucket), len(entry.key), len(data)) + name
-    for part in (head, data):
-        left = memoryview(part)
-        while left:
-            left = left[os.write(descriptor, left) :]
-    return len(head) + len(data)
+    return _HEAD.pack(mark, check, len(entry.bucket), len(entry.key), len(data)) + name, data

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+
+import msgspec
 
 from hordenode.blobs.images import BadImage, result_webp
 from hordenode.blobs.journal import Entry
@@ -25,36 +26,51 @@ async def keep_picture(co: Coordinator, bucket: str, key: str, data: bytes) -> s
     return await keep(co, bucket, key, webp)
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """A stored file, as its row will have it. digest: hex SHA-256."""
+
+    bucket: str
+    key: str
+    size: int
+    digest: str
+
+
+async def put(co: Coordinator, bucket: str, key: str, data: bytes) -> Kept:
+    """Store a file; the caller sees to its row (`save`)."""
+    return Kept(bucket, key, len(data), await co.blobs.put(bucket, key, data))
+
+
 async def keep(co: Coordinator, bucket: str, key: str, data: bytes) -> str:
-    """Store a file and its row; returns its digest (hex SHA-256)."""
-    digest = _digest(data) if len(data) < LARGE else await asyncio.to_thread(_digest, data)
-    row = co.db.write(lambda tx: _save(tx, co, bucket, key, len(data), digest))
-    outcomes = await asyncio.gather(row, co.blobs.put(bucket, key, data), return_exceptions=True)
-    for outcome in outcomes:
-        if outcome is not None:
-            raise outcome
-    return digest
+    """Store a file and its row; returns its digest."""
+    kept = await put(co, bucket, key, data)
+    await co.db.write(lambda tx: save(tx, co, kept))
+    return kept.digest
 
 
 async def adopt(co: Coordinator, entries: list[Entry]) -> None:
     """At start: rows for files that came right before a crash, which then may lack them; the janitor removes those."""
 
-    def save(tx: Tx) -> None:
+    def adopt_all(tx: Tx) -> None:
         for entry in entries:
             if not blobs.known(tx, entry.bucket, entry.key):
                 data = entry.data or b""
-                _save(tx, co, entry.bucket, entry.key, len(data), _digest(data))
+                save(tx, co, Kept(entry.bucket, entry.key, len(data), hashlib.sha256(data).hexdigest()))
 
-    await co.db.write(save)
+    await co.db.write(adopt_all)
 
 
-def _save(tx: Tx, co: Coordinator, bucket: str, key: str, size: int, digest: str) -> None:
+def save(tx: Tx, co: Coordinator, kept: Kept) -> None:
+    """The row of a stored file."""
     now = co.clock.now_ms()
-    blobs.save(tx, bucket, key, size=size, digest=digest, created_ms=now, expires_ms=now + FILE_LIFE_MS)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    blobs.save(
+        tx,
+        kept.bucket,
+        kept.key,
+        size=kept.size,
+        digest=kept.digest,
+        created_ms=now,
+        expires_ms=now + FILE_LIFE_MS,
+    )
 
 
 async def remove(co: Coordinator, bucket: str, key: str) -> None:

@@ -29,7 +29,7 @@ async def image_generations(
     """The delivered images: links, or base64 when the request had `r2: false`."""
     if not done:
         return ()
-    spec = await co.db.read(lambda tx: co.specs.of(tx, wp))
+    spec = co.specs.known(wp.id) or co.db.glance(lambda tx: co.specs.of(tx, wp))
     r2 = isinstance(spec, ImageSpec) and spec.r2
     return tuple([await _image(co, job, name, base_url if r2 else None) for job, name in done])
 

@@ -37,6 +37,10 @@ class Specs:
             del self._known[next(iter(self._known))]
         self._known[request_id] = spec
 
+    def known(self, request_id: str) -> Spec | None:
+        """What the request asks for, if that is remembered."""
+        return self._known.get(request_id)
+
     def of(self, tx: Tx, wp: WaitingPrompt) -> Spec:
         """What the request asks for."""
         known = self._known.get(wp.id)

@@ -36,7 +36,10 @@ from hordenode.store.tx import Tx
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a worker says of a job. `result`: the text, `R2` for a stored picture, of a form its object."""
+    """What a worker says of a job. `result`: the text, `R2` for a stored picture, of a form its object.
+
+    kept: a picture that came with it and is stored, but has no row yet.
+    """
 
     job_id: str
     kind: Kind
@@ -46,6 +49,7 @@ class Outcome(msgspec.Struct, frozen=True):
     censored: bool
     gen_metadata: str
     logprobs: tuple[TokenLikelihood, ...] = ()
+    kept: files.Kept | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -62,10 +66,15 @@ async def submit_image(co: Coordinator, caller: Caller, body: ImageSubmit) -> Su
     _check_metadata(len(body.gen_metadata))
     censored = any(entry.type == "censorship" for entry in body.gen_metadata)
     state = "ok" if censored else body.state
+    kept = None
     if state != "faulted" and body.generation != UPLOADED:
-        state = "ok" if await _store_inline(co, caller, body) else "faulted"
+        try:
+            kept, state = await _store_inline(co, caller, body), "ok"
+        except (BadImage, ValueError):  # [FIX] 8.1: no picture, no reward
+            state = "faulted"
     metadata = msgspec.json.encode(body.gen_metadata).decode()
-    return await _submit(co, caller, Outcome(body.id, Kind.IMAGE, state, UPLOADED, int(body.seed), censored, metadata))
+    outcome = Outcome(body.id, Kind.IMAGE, state, UPLOADED, int(body.seed), censored, metadata, kept=kept)
+    return await _submit(co, caller, outcome)
 
 
 async def submit_text(co: Coordinator, caller: Caller, body: TextSubmit) -> SubmitAnswer:
@@ -102,27 +111,34 @@ def _check_metadata(count: int) -> None:
 
 
 async def _submit(co: Coordinator, caller: Caller, outcome: Outcome) -> SubmitAnswer:
-    settled = await co.db.write(lambda tx: _settle(tx, co, caller, outcome))
+    try:
+        settled = await co.db.write(lambda tx: _settle(tx, co, caller, outcome))
+    except HordeError:
+        await _leave_to_janitor(co, outcome.kept)
+        raise
     if settled.delivery is not None:
         co.presence.delivered(settled.delivery, settled.worker_id)
+    else:
+        await _leave_to_janitor(co, outcome.kept)
     if settled.told:
         co.doorbell.ring(webhooks.BELL)
     return SubmitAnswer(reward=kudos.kudos(settled.reward))
 
 
-async def _store_inline(co: Coordinator, caller: Caller, body: ImageSubmit) -> bool:
-    """Store a picture sent as base64, once the sender may submit it. False when it is no picture ([FIX] 8.1)."""
-    job, *_ = await co.db.read(lambda tx: _check_sender(tx, co, caller, body.id, Kind.IMAGE))
+async def _leave_to_janitor(co: Coordinator, kept: files.Kept | None) -> None:
+    """A stored picture that became no result gets its row all the same, by which it will be removed."""
+    if kept is not None:
+        await co.db.write(lambda tx: files.save(tx, co, kept))
+
+
+async def _store_inline(co: Coordinator, caller: Caller, body: ImageSubmit) -> files.Kept | None:
+    """Store a picture sent as base64, once the sender may submit it. BadImage or ValueError when it is no picture."""
+    job, *_ = co.db.recall(lambda tx: _check_sender(tx, co, caller, body.id, Kind.IMAGE))
     if job.state is not JobState.PROCESSING:
-        return True  # it is too late, as `_settle` will say: what is stored stays
-    try:
-        large = len(body.generation) > files.LARGE
-        data = await asyncio.to_thread(_from_base64, body.generation) if large else _from_base64(body.generation)
-        webp = await result_webp(data)
-    except (BadImage, ValueError):
-        return False
-    await files.keep(co, RESULTS, result_key(body.id), webp)
-    return True
+        return None  # it is too late, as `_settle` will say: what is stored stays
+    large = len(body.generation) > files.LARGE
+    data = await asyncio.to_thread(_from_base64, body.generation) if large else _from_base64(body.generation)
+    return await files.put(co, RESULTS, result_key(body.id), await result_webp(data))
 
 
 def _from_base64(text: str) -> bytes:
@@ -203,6 +219,8 @@ def _deliver(tx: Tx, co: Coordinator, it: _Delivery) -> Settled:
         reward=reward.kudos,
     )
     jobs.finish(tx, done, co.deliveries.next())
+    if it.outcome.kept is not None:
+        files.save(tx, co, it.outcome.kept)
     after = lifecycle.deliver(it.wp, charge.kudos, now)
     advance(tx, it.wp, after)
     _pay(tx, it, reward, charge, now)

@@ -204,7 +204,7 @@ class Database:
         self._version = int(writer.raw.execute(DATA_VERSION.sql).fetchone()[0])
         self._checkpoints = Checkpoints(checkpointer)
         made = Writer(writer.raw, writer.hop, guard.check)
-        self._committed = made.committed
+        self._committed, self._hints = made.committed, made.hints
         self._queue = _Queue(made, self._checkpoints, publish, metrics)
 
     @property
@@ -256,6 +256,11 @@ class Database:
         """As `read`, for an fn of one statement: that is consistent by itself, and a third of the time goes into BEGIN."""
         self._check_open()
         return run_glance(self._reader.raw, self._committed, fn)
+
+    def recall(self, fn: Callable[[Tx], T]) -> T:
+        """As `glance`, with what the writing connection remembers, committed or not: for what a write checks again."""
+        self._check_open()
+        return run_glance(self._reader.raw, self._hints, fn)
 
     async def changed_outside(self) -> bool:
         """Whether another program wrote to the database since this was last asked.

@@ -44,7 +44,17 @@ class Memory:
         self.committed.settle(self._known)
 
 
-class Committed:
+class _ReadOnly:
+    """A reader's statements change nothing."""
+
+    def change(self, key: Key, value: object | None) -> None:
+        raise TypeError("a reader changes nothing")
+
+    def forget(self) -> None:
+        raise TypeError("a reader changes nothing")
+
+
+class Committed(_ReadOnly):
     """Requests as they are stored, for reading connections: nothing of what an open transaction changed.
 
     A read beside a COMMIT may find the state before or after it, but all of one state; hence what the transaction
@@ -62,12 +72,6 @@ class Committed:
         if key[0] == REQUEST and not self._all_barred and key not in self._barred:
             _keep(self._known, key, value)
 
-    def change(self, key: Key, value: object | None) -> None:
-        raise TypeError("a reader changes nothing")
-
-    def forget(self) -> None:
-        raise TypeError("a reader changes nothing")
-
     def bar(self, key: Key) -> None:
         self._known.pop(key, None)
         self._barred.add(key)
@@ -83,6 +87,16 @@ class Committed:
                 _keep(self._known, key, known[key])
         self._barred.clear()
         self._all_barred = False
+
+
+class Hints(_ReadOnly):
+    """What the writing connection knows, for a reader that a write comes after."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.get = memory.get
+
+    def keep(self, key: Key, value: object) -> None:
+        """Readers of hints leave none."""
 
 
 def _keep(known: dict[Key, Any], key: Key, value: object) -> None:

@@ -10,7 +10,7 @@ from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
-from hordenode.store.memory import Committed, Key, Memory
+from hordenode.store.memory import Committed, Hints, Key, Memory
 
 T = TypeVar("T")
 Value = str | bytes | int | float | None
@@ -85,7 +85,7 @@ class Tx:
 
     __slots__ = ("_execute", "_execute_many", "_memory", "events")
 
-    def __init__(self, connection: sqlite3.Connection, memory: Memory | Committed | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, memory: Memory | Committed | Hints | None = None) -> None:
         self._memory = memory
         self._execute = connection.execute
         self._execute_many = connection.executemany

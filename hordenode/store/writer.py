@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hordenode.store.errors import StoreReplaced, store_error
-from hordenode.store.memory import Committed, Memory
+from hordenode.store.memory import Committed, Hints, Memory
 from hordenode.store.tx import Tx
 
 log = logging.getLogger("hordenode.store")
@@ -65,7 +65,7 @@ class Writer:
         self.hop = hop
         self._check = check
         self._memory = Memory()
-        self.committed = self._memory.committed
+        self.committed, self.hints = self._memory.committed, Hints(self._memory)
         self._version = -1  # of the file, as other programs changed it
 
     async def run(self, functions: list[Function]) -> list[Outcome]:
@@ -192,7 +192,7 @@ def run_read(connection: sqlite3.Connection, committed: Committed, function: Cal
         raise store_error(error) or error from error
 
 
-def run_glance(connection: sqlite3.Connection, committed: Committed, function: Callable[[Tx], T]) -> T:
+def run_glance(connection: sqlite3.Connection, committed: Committed | Hints, function: Callable[[Tx], T]) -> T:
     """Run a read of one statement."""
     try:
         return function(Tx(connection, committed))
