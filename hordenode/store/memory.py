@@ -7,6 +7,7 @@ from typing import Any
 Key = tuple[Any, ...]  # what it is, then its id
 
 MOST = 8192
+MOST_COMMITTED = 2048
 REQUEST = "request"  # of these keys also readers remember what was committed
 
 
@@ -24,16 +25,20 @@ class Memory:
 
     def keep(self, key: Key, value: object) -> None:
         """What was just read."""
-        _keep(self._known, key, value)
+        _keep(self._known, key, value, MOST)
 
     def change(self, key: Key, value: object | None) -> None:
         """What the open transaction made of it; None: ask again."""
         if key[0] == REQUEST:
-            self.committed.bar(key)
+            self.committed.bar(key, value)
         if value is None:
             self._known.pop(key, None)
         else:
-            _keep(self._known, key, value)
+            _keep(self._known, key, value, MOST)
+
+    def let_go(self, key: Key) -> None:
+        """It will hardly be needed again: it need not push out what is."""
+        self._known.pop(key, None)
 
     def forget(self) -> None:
         self._known.clear()
@@ -41,13 +46,16 @@ class Memory:
 
     def settle(self) -> None:
         """The transaction is committed."""
-        self.committed.settle(self._known)
+        self.committed.settle()
 
 
 class _ReadOnly:
     """A reader's statements change nothing."""
 
     def change(self, key: Key, value: object | None) -> None:
+        raise TypeError("a reader changes nothing")
+
+    def let_go(self, key: Key) -> None:
         raise TypeError("a reader changes nothing")
 
     def forget(self) -> None:
@@ -64,27 +72,28 @@ class Committed(_ReadOnly):
     def __init__(self) -> None:
         self._known: dict[Key, Any] = {}
         self.get = self._known.get  # None for what is not remembered
-        self._barred: set[Key] = set()
+        self._barred: dict[Key, Any] = {}  # with what they will be
         self._all_barred = True
 
     def keep(self, key: Key, value: object) -> None:
         """What was just read."""
         if key[0] == REQUEST and not self._all_barred and key not in self._barred:
-            _keep(self._known, key, value)
+            _keep(self._known, key, value, MOST_COMMITTED)
 
-    def bar(self, key: Key) -> None:
+    def bar(self, key: Key, value: object | None) -> None:
         self._known.pop(key, None)
-        self._barred.add(key)
+        self._barred[key] = value
 
     def bar_all(self) -> None:
         self._known.clear()
+        self._barred.clear()
         self._all_barred = True
 
-    def settle(self, known: dict[Key, Any]) -> None:
-        """The open transaction is committed; `known` is what its connection knows now."""
-        for key in self._barred:
-            if key in known:
-                _keep(self._known, key, known[key])
+    def settle(self) -> None:
+        """The open transaction is committed."""
+        for key, value in self._barred.items():
+            if value is not None:
+                _keep(self._known, key, value, MOST_COMMITTED)
         self._barred.clear()
         self._all_barred = False
 
@@ -99,7 +108,7 @@ class Hints(_ReadOnly):
         """Readers of hints leave none."""
 
 
-def _keep(known: dict[Key, Any], key: Key, value: object) -> None:
-    if len(known) >= MOST and key not in known:
+def _keep(known: dict[Key, Any], key: Key, value: object, most: int) -> None:
+    if len(known) >= most and key not in known:
         del known[next(iter(known))]
     known[key] = value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hordenode.domain.entities import Kind, WaitingPrompt
-from hordenode.domain.lifecycle import QueueShare, queue_share
+from hordenode.domain.lifecycle import QueueShare, is_done, queue_share
 from hordenode.store import queue
 from hordenode.store.memory import REQUEST
 from hordenode.store.rows import columns, placeholders, reader
@@ -115,6 +115,8 @@ def advance(tx: Tx, before: WaitingPrompt, after: WaitingPrompt, turn: int | Non
     st = ADVANCE[before.n != after.n, before.expires_ms != after.expires_ms]
     tx.store(st, after)
     tx.now_is((REQUEST, after.id), after)
+    if is_done(after):
+        tx.let_go((REQUEST, after.id))
     queue.move(tx, after, queue_share(before), queue_share(after), turn)
 
 

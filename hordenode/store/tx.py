@@ -156,6 +156,11 @@ class Tx:
         if self._memory is not None:
             self._memory.change(key, value)
 
+    def let_go(self, key: Key) -> None:
+        """What nobody will change any more need not be remembered for writing."""
+        if self._memory is not None:
+            self._memory.let_go(key)
+
     def revise(self, key: Key, change: Callable[[Any], Any]) -> None:
         """Bring what is remembered for this key, if anything is, in step with a statement that keeps the memory."""
         memory = self._memory
