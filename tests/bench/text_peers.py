@@ -1,21 +1,27 @@
 """Our text engine beside ONNX Runtime GenAI and llama.cpp, token by token in turns: python -m tests.bench.text_peers.
 
+Each lives in a process of its own: in one for all, whoever loads first is up to 5 % slower. And all are started anew some
+times, as a process can be lucky or not with where its memory lies and where its threads run.
+
 Needs an environment with onnxruntime (the CPU package), onnxruntime-genai, llama-cpp-python and gguf beside this package;
-a peer that is not there, or dies of this model, is left out and named. [--precision fp32|int4] [--pairs 40] [--threads 2];
-prints JSON. Bars at fp32: ours / genai >= 0.97, ours / llama.cpp >= 1.1; at int4: ours / genai >= 0.95. Peers run as they
-come, with our number of threads; llama.cpp's int4 is its Q4_0.
+a peer that is not there, or dies of this model, is left out and named. [--precision fp32|int4] [--starts 3] [--pairs 20]
+[--threads 2]; prints JSON. Bars at fp32: ours / genai >= 0.97, ours / llama.cpp >= 1.1; at int4: ours / genai >= 0.95.
+Peers run as they come, with our number of threads; llama.cpp's int4 is its Q4_0.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
+import math
 import multiprocessing
 import signal
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -150,24 +156,6 @@ def _gguf_name(name: str) -> str:
     return f"blk.{layer}.{parts[part.removesuffix('.weight')]}.weight"
 
 
-def trouble(peer: type[GenAi | LlamaCpp], folder: Path, threads: int) -> str:
-    """Why a peer cannot be timed: it is tried in a process of its own, as a library may use what the processor has not."""
-    if importlib.util.find_spec(peer.module) is None:
-        return "is not there"
-    process = multiprocessing.get_context("spawn").Process(target=try_out, args=(peer, folder, threads))
-    process.start()
-    process.join()
-    code = process.exitcode or 0
-    return f"died: {signal.strsignal(-code)}" if code < 0 else "failed" if code else ""
-
-
-def try_out(peer: type[GenAi | LlamaCpp], folder: Path, threads: int) -> None:
-    """Two steps."""
-    step = peer(folder, threads).step
-    step()
-    step()
-
-
 def timed(step: Callable[[], float]) -> float:
     """A step after one that is not counted, once the threads of whoever went before sleep: some wait awake for long."""
     time.sleep(ASLEEP_S)
@@ -175,40 +163,89 @@ def timed(step: Callable[[], float]) -> float:
     return step()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "int4"))
-    parser.add_argument("--pairs", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    steps: dict[str, Callable[[], float]] = {}
-    missing = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        size = make_model(folder, options.precision)
-        runtime = Runtime(EngineSettings(threads=options.threads, providers=("cpu",)))
-        pipeline = TextPipeline(TextModel(path=folder, context=CONTEXT, max_batch=1), runtime)
-        steps["ours"] = Decoding(pipeline, 1, {"temperature": 0.0}).step
-        for peer in (GenAi, LlamaCpp):
-            if peer is LlamaCpp and importlib.util.find_spec("gguf"):
-                write_gguf(folder, options.precision)
-            if why := trouble(peer, folder, options.threads):
-                missing[peer.module] = why
-                continue
-            steps[peer.module] = peer(folder, options.threads).step
-    if options.precision == "fp32":
-        steps["memory"] = Memory(size, options.threads).step
-    notes = Notes()
-    for step in steps.values():
-        step()
-    for _ in range(options.pairs):
-        seconds = {name: timed(step) for name, step in steps.items()}
+class Engine:
+    """One of them in its own process. `trouble`: why it is of no use."""
+
+    def __init__(self, name: str, folder: Path, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(name, folder, threads, theirs), name=name)
+        self._process.start()
+        theirs.close()
+        self.trouble = ""
+        self.step()  # it is ready
+
+    def step(self) -> float:
+        """Seconds of a step; NaN where there is trouble."""
+        try:
+            self._line.send(True)
+            return float(self._line.recv())
+        except (EOFError, OSError):
+            self._process.join()
+            code = self._process.exitcode or 0
+            self.trouble = f"died: {signal.strsignal(-code)}" if code < 0 else "failed"
+            return math.nan
+
+    def stop(self) -> None:
+        self._line.close()
+        self._process.join()
+
+
+def serve(name: str, folder: Path, threads: int, line: Connection) -> None:
+    """Step whenever asked."""
+    step = STEPS[name](folder, threads)
+    step()
+    with contextlib.suppress(EOFError):
+        while line.recv():
+            line.send(timed(step))
+
+
+def ours(folder: Path, threads: int) -> Callable[[], float]:
+    runtime = Runtime(EngineSettings(threads=threads, providers=("cpu",)))
+    pipeline = TextPipeline(TextModel(path=folder, context=CONTEXT, max_batch=1), runtime)
+    return Decoding(pipeline, 1, {"temperature": 0.0}).step
+
+
+STEPS: dict[str, Callable[[Path, int], Callable[[], float]]] = {
+    "ours": ours,
+    GenAi.module: lambda folder, threads: GenAi(folder, threads).step,
+    LlamaCpp.module: lambda folder, threads: LlamaCpp(folder, threads).step,
+    "memory": lambda folder, threads: Memory(4 * RandomTensors().count, threads).step,
+}
+
+
+def compare(engines: dict[str, Engine], pairs: int, notes: Notes) -> None:
+    for _ in range(pairs):
+        seconds = {name: engine.step() for name, engine in engines.items()}
         for name, spent in seconds.items():
             notes.note(f"{name}: tokens/s", 1 / spent)
             if name != "ours":
                 notes.note(f"ours / {name}", spent / seconds["ours"])
-    best = {name: max(notes.found[f"{name}: tokens/s"]) for name in steps}
-    apart = {f"ours / {name}, the best step of each": round(best["ours"] / best[name], 3) for name in steps}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "int4"))
+    parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    missing = {each.module: "is not there" for each in (GenAi, LlamaCpp) if not importlib.util.find_spec(each.module)}
+    names = [name for name in STEPS if name not in missing and (name != "memory" or options.precision == "fp32")]
+    notes = Notes()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_model(folder, options.precision)
+        if LlamaCpp.module in names:
+            write_gguf(folder, options.precision)
+        for _ in range(options.starts):
+            engines = {name: Engine(name, folder, options.threads) for name in names if name not in missing}
+            missing |= {name: engine.trouble for name, engine in engines.items() if engine.trouble}
+            compare({name: engine for name, engine in engines.items() if not engine.trouble}, options.pairs, notes)
+            for engine in engines.values():
+                engine.stop()
+    best = {name: max(notes.found[f"{name}: tokens/s"]) for name in names if name not in missing}
+    apart = {f"ours / {name}, the best step of each": round(best["ours"] / best[name], 3) for name in best}
     print(json.dumps({"left out": missing, **notes.medians(), **apart}, indent=1))
 
 
