@@ -25,6 +25,7 @@ from typing import TypeVar
 from hordenode.blobs import journal
 from hordenode.blobs.disk import CREATE, sync_files, write_all
 from hordenode.blobs.journal import Entry, Journal
+from hordenode.blobs.recent import Recent
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class FileBlobs:
         self._root = root
         self._journal = Journal(root / JOURNAL)
         self._thread = ThreadPoolExecutor(1, "blobs")
-        self._recent = _Recent(RECENT_BYTES)
+        self._recent = Recent[bytes](RECENT_BYTES)
         self._parts, self._numbers = f"{root / TEMPORARY}{os.sep}{secrets.token_hex(8)}-", itertools.count()
         self._waiting: list[tuple[Entry, asyncio.Future[str]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -241,29 +242,6 @@ def _in_folder(path: str, function: Callable[[], T]) -> T:
 
 def _unlink(path: str) -> None:
     Path(path).unlink(missing_ok=True)
-
-
-class _Recent:
-    """The last files that were put, of so many bytes together."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._size = most, 0
-        self._files: dict[tuple[str, str], bytes] = {}
-
-    def get(self, name: tuple[str, str]) -> bytes | None:
-        return self._files.get(name)
-
-    def add(self, name: tuple[str, str], data: bytes) -> None:
-        self.forget(name)
-        if len(data) > self._most:
-            return
-        self._files[name] = data
-        self._size += len(data)
-        while self._size > self._most:
-            self.forget(next(iter(self._files)))
-
-    def forget(self, name: tuple[str, str]) -> None:
-        self._size -= len(self._files.pop(name, b""))
 
 
 def _settle(root: Path, files: set[Path], segments: list[Path]) -> None:

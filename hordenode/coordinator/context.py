@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from hordenode.blobs.base import BlobStore
+from hordenode.blobs.recent import Recent
 from hordenode.blobs.signing import UrlSigner
 from hordenode.client.guard import Guard
 from hordenode.coordinator.activity import Activity
@@ -41,6 +42,7 @@ from hordenode.store.database import Database
 from hordenode.store.tx import Tx
 
 MOST_DIGESTS = 1000  # of keys that were used lately
+RECENT_INLINE = 4 * 2**20  # characters
 DECODED_AT_ONCE = 2  # source images: each may take a hundred megabytes for a moment
 
 
@@ -127,6 +129,7 @@ class Deliveries:
 class Coordinator:
     """The horde that use cases work on. `stopping` refuses new requests while the node shuts down.
 
+    inline: the base64 of pictures that came so, for those who ask for it.
     announce: tells of an event that no transaction brought (coordinator/changes.py); set by whoever builds this.
     """
 
@@ -153,6 +156,7 @@ class Coordinator:
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODED_AT_ONCE))
     live: Live = field(default_factory=Live)
     streams: Streams = field(default_factory=Streams)
+    inline: Recent[str] = field(default_factory=lambda: Recent[str](RECENT_INLINE))
     activity: Activity = field(default_factory=Activity)
     board: Board = field(default_factory=Board)
     stopping: bool = False

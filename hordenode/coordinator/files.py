@@ -37,6 +37,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 async def put(co: Coordinator, bucket: str, key: str, data: bytes) -> Kept:
     """Store a file; the caller sees to its row (`save`)."""
+    co.inline.forget((bucket, key))
     return Kept(bucket, key, len(data), await co.blobs.put(bucket, key, data))
 
 

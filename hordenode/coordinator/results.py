@@ -61,8 +61,7 @@ async def _image(co: Coordinator, job: Job, worker_name: str, base_url: str | No
     if base_url is not None:
         img = result_url(co, base_url, job.id)
     else:
-        data = await co.blobs.get(RESULTS, result_key(job.id))
-        img = MISSING if data is None else base64.b64encode(data).decode()
+        img = co.inline.get((RESULTS, result_key(job.id))) or await _base64(co, job)
     return ImageGeneration(
         img=img,
         seed=str(job.seed or 0),
@@ -73,6 +72,11 @@ async def _image(co: Coordinator, job: Job, worker_name: str, base_url: str | No
         worker_name=worker_name,
         model=job.model,
     )
+
+
+async def _base64(co: Coordinator, job: Job) -> str:
+    data = await co.blobs.get(RESULTS, result_key(job.id))
+    return MISSING if data is None else base64.b64encode(data).decode()
 
 
 def _metadata(job: Job) -> tuple[GenMetadata, ...]:

@@ -138,7 +138,11 @@ async def _store_inline(co: Coordinator, caller: Caller, body: ImageSubmit) -> f
         return None  # it is too late, as `_settle` will say: what is stored stays
     large = len(body.generation) > files.LARGE
     data = await asyncio.to_thread(_from_base64, body.generation) if large else _from_base64(body.generation)
-    return await files.put(co, RESULTS, result_key(body.id), await result_webp(data))
+    webp = await result_webp(data)
+    kept = await files.put(co, RESULTS, result_key(body.id), webp)
+    if webp is data and len(body.generation) == 4 * -(-len(data) // 3):  # without line breaks
+        co.inline.add((kept.bucket, kept.key), body.generation)
+    return kept
 
 
 def _from_base64(text: str) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from PIL import Image
 
 from tests.contract.schema import validate
@@ -89,6 +92,46 @@ def test_an_inline_picture_comes_back_as_base64_when_r2_is_off(tmp_path: Path) -
             status = await checked(horde, "GET /generate/status/{id}", 200, f"/generate/status/{accepted['id']}")
             image = Image.open(io.BytesIO(base64.b64decode(status["generations"][0]["img"])))
             assert image.format == "WEBP" and image.size == (64, 64)
+
+    run(main())
+
+
+@pytest.mark.parametrize("written", [base64.b64encode, base64.encodebytes])
+def test_an_inline_webp_comes_back_as_it_is_stored(tmp_path: Path, written: Callable[[bytes], bytes]) -> None:
+    """In one line, however it was sent, and what was uploaded for the job afterwards instead of it."""
+
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            key = await horde.worker_key()
+            accepted = await horde.ok("POST", "/generate/async", IMAGE_REQUEST | {"r2": False}, key=ANONYMOUS)
+            job = await horde.ok("POST", "/generate/pop", IMAGE_POP, key=key)
+            first, second = webp("blue"), webp("red")
+            body = {"id": job["id"], "generation": written(first).decode(), "seed": "7"}
+            await horde.ok("POST", "/generate/submit", body, key=key)
+            path = f"/generate/status/{accepted['id']}"
+            assert (await horde.ok("GET", path))["generations"][0]["img"] == base64.b64encode(first).decode()
+            assert (await horde.http.put(job["r2_upload"], content=second)).status_code == 200
+            assert (await horde.ok("GET", path))["generations"][0]["img"] == base64.b64encode(second).decode()
+
+    run(main())
+
+
+def test_a_late_inline_picture_is_no_file_for_ever(tmp_path: Path) -> None:
+    """It lost against another submission while it was stored: its row lets the janitor remove it."""
+
+    async def main() -> None:
+        async with open_horde(tmp_path) as horde:
+            key = await horde.worker_key()
+            await horde.ok("POST", "/generate/async", IMAGE_REQUEST, key=ANONYMOUS)
+            job = await horde.ok("POST", "/generate/pop", IMAGE_POP, key=key)
+            bodies = [
+                {"id": job["id"], "generation": base64.b64encode(webp("blue")).decode(), "seed": "7"},
+                {"id": job["id"], "generation": "faulted", "seed": "7", "state": "faulted"},
+            ]
+            answers = await asyncio.gather(*(horde.call("POST", "/generate/submit", body, key=key) for body in bodies))
+            assert [answer.status_code for answer in answers] == [400, 200]
+            assert answers[0].json()["rc"] == "AbortedGen"
+            assert await horde.rows("SELECT key FROM blobs") == [(f"{job['id']}.webp",)]
 
     run(main())
 
