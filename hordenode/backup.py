@@ -7,6 +7,7 @@ and its request is as good as gone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -75,10 +76,12 @@ def _write(data_dir: Path, part: Path, target: Path) -> Summary:
                     archive.add(data_dir / name, name)
             for bucket, key in _named_files(snapshot):
                 place = blobs.place(bucket, key)
-                try:
-                    archive.add(place, place.relative_to(data_dir).as_posix())
-                    files += 1
-                except FileNotFoundError:
+                for path in (place, blobs.former_place(bucket, key)):
+                    with contextlib.suppress(FileNotFoundError):
+                        archive.add(path, place.relative_to(data_dir).as_posix())
+                        files += 1
+                        break
+                else:
                     missing += 1
         out.flush()
         os.fsync(out.fileno())

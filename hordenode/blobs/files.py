@@ -1,4 +1,4 @@
-"""Blobs as files in the data directory, in two levels of folders so that none gets too long.
+"""Blobs as files in the data directory, in 256 folders of a bucket so that none gets too long.
 
 A sync of the disk takes milliseconds, however much it is for. So what is put at the same time goes to a journal
 (blobs/journal.py) with one sync for all of it and is durable then; the files themselves are written without one. Seconds
@@ -96,9 +96,11 @@ class FileBlobs:
     def recover(self) -> list[Entry]:
         """At start, before anything else: write again what a crash may have kept from the disk.
 
-        Returns those files, of which some may never have been acknowledged. Raises OSError.
+        Returns those files, of which some may never have been acknowledged. Files of a version that spread them over two
+        levels of folders come to where they belong. Raises OSError.
         """
         _sweep(self._root / TEMPORARY)
+        _flatten(self._root)
         found: dict[str, Entry] = {}
         segments = self._journal.segments()
         for entry in (entry for segment in segments for entry in journal.read(segment)):
@@ -119,9 +121,16 @@ class FileBlobs:
         _check_names(bucket, key)
         return Path(self._place(bucket, key))
 
+    def former_place(self, bucket: str, key: str) -> Path:
+        """Where a file was in a data directory that no newer node has opened yet."""
+        place, spread = self.place(bucket, key), hashlib.sha256(key.encode()).hexdigest()
+        return place.parent / spread[2:4] / key
+
     def _place(self, bucket: str, key: str) -> str:
+        """One level of folders: with a second one nearly each file of a young node needed a folder made for it, which
+        took longer than the file."""
         spread = hashlib.sha256(key.encode()).hexdigest()
-        return os.path.join(self._root, bucket, spread[:2], spread[2:4], key)  # noqa: PTH118  a fifth of Path's time
+        return os.path.join(self._root, bucket, spread[:2], key)  # noqa: PTH118  a fifth of Path's time
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
@@ -173,18 +182,20 @@ class FileBlobs:
         return hashlib.sha256(data).hexdigest()
 
     def _write_file(self, place: str, data: bytes) -> None:
-        """With four calls to the system: around each the interpreter changes hands, which the event loop waits for."""
-        temporary = f"{self._parts}{next(self._numbers):x}"
+        """A new file right where it belongs: nobody asks for it before `put` returns, and after a crash the journal has it.
+
+        With three calls to the system: around each the interpreter changes hands, which the event loop waits for.
+        """
         try:
-            descriptor = _in_folder(temporary, lambda: os.open(temporary, CREATE, 0o666))
+            _create(place, data)
+        except FileExistsError:
+            temporary = f"{self._parts}{next(self._numbers):x}"
+            _create(temporary, data)
             try:
-                write_all(descriptor, [data])
-            finally:
-                os.close(descriptor)
-            _in_folder(place, lambda: os.replace(temporary, place))  # noqa: PTH105
-        except BaseException:
-            _unlink(temporary)
-            raise
+                os.replace(temporary, place)  # noqa: PTH105
+            except OSError:
+                _unlink(temporary)
+                raise
 
     def _remove(self, entry: Entry, place: str) -> None:
         """In the thread. What the journal still has would come back after a crash."""
@@ -231,13 +242,30 @@ def _check_names(*names: str) -> None:
             raise ValueError(f"{name!r:.80} cannot be the name of a stored file")
 
 
-def _in_folder(path: str, function: Callable[[], T]) -> T:
-    """What needs the folder of `path`, which is made when it is missing."""
+def _create(path: str, data: bytes) -> None:
+    """A new file, and its folder when that is missing. FileExistsError when there is one."""
     try:
-        return function()
+        descriptor = os.open(path, CREATE, 0o666)
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return function()
+        descriptor = os.open(path, CREATE, 0o666)
+    try:
+        try:
+            write_all(descriptor, [data])
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        _unlink(path)
+        raise
+
+
+def _flatten(root: Path) -> None:
+    """Files of the second level of folders go to the first."""
+    for folder in root.glob("[!.]*/??/??"):
+        if folder.is_dir():
+            for file in list(folder.iterdir()):
+                file.replace(folder.parent / file.name)
+            folder.rmdir()
 
 
 def _unlink(path: str) -> None:

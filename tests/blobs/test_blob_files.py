@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_what_was_put_is_there_until_it_is_deleted(tmp_path: Path) -> None:
     run(main())
 
 
-def test_files_spread_over_two_levels_of_folders(tmp_path: Path) -> None:
+def test_files_spread_over_folders(tmp_path: Path) -> None:
     async def main() -> None:
         blobs = FileBlobs(tmp_path)
         paths = []
@@ -47,8 +48,8 @@ def test_files_spread_over_two_levels_of_folders(tmp_path: Path) -> None:
             await blobs.put("results", f"{number}.webp", b"x")
             paths.append(await blobs.path("results", f"{number}.webp"))
         places = [path.relative_to(tmp_path).parts for path in paths if path is not None]
-        assert {len(parts) for parts in places} == {4}
-        assert len({parts[1:3] for parts in places}) > 60
+        assert {len(parts) for parts in places} == {3}
+        assert len({parts[1] for parts in places}) > 48
 
     run(main())
 
@@ -78,7 +79,7 @@ def test_dots_inside_a_name_stay_in_the_bucket(tmp_path: Path) -> None:
             path = await blobs.path("results", key)
             assert path is not None
             assert path.resolve().is_relative_to((tmp_path / "results").resolve())
-            assert len(path.resolve().relative_to(tmp_path.resolve()).parts) == 4
+            assert len(path.resolve().relative_to(tmp_path.resolve()).parts) == 3
 
     run(main())
 
@@ -96,6 +97,43 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> N
         assert path.is_dir()
         assert await blobs.usage() == 0
         assert list((tmp_path / ".part").iterdir()) == []
+
+    run(main())
+
+
+def test_files_of_the_former_two_levels_of_folders_are_found_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        for number in range(16):
+            place = blobs.former_place("results", f"{number}.webp")
+            place.parent.mkdir(parents=True)
+            place.write_bytes(bytes([number]))
+        blobs.recover()
+        for number in range(16):
+            assert await blobs.get("results", f"{number}.webp") == bytes([number])
+            assert not blobs.former_place("results", f"{number}.webp").parent.exists()
+
+    run(main())
+
+
+def test_a_file_that_could_not_be_written_whole_is_not_there(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a disk that is full."""
+    resource = pytest.importorskip("resource")
+
+    async def main() -> None:
+        blobs = FileBlobs(tmp_path)
+        await blobs.put("results", "small", b"x")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        try:
+            with pytest.raises(OSError, match="large"):
+                await blobs.put("results", "large", b"x" * 2000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, before)
+        assert await blobs.path("results", "large") is None
+        assert await blobs.get("results", "small") == b"x"
 
     run(main())
 
@@ -124,7 +162,7 @@ def test_many_at_once_each_get_their_own(tmp_path: Path) -> None:
 
 def lose_files(root: Path) -> None:
     """What a power loss may do to files that were not synced: one in two is gone, the others are empty."""
-    for number, path in enumerate(sorted(root.glob("results/*/*/*"))):
+    for number, path in enumerate(sorted(root.glob("results/*/*"))):
         path.unlink()
         if number % 2:
             path.touch()
