@@ -18,10 +18,13 @@ import pytest
 from PIL import Image
 
 from hordenode.backup import BackupError, restore_backup, write_backup
+from hordenode.blobs.files import FileBlobs
+from hordenode.coordinator import files
+from hordenode.coordinator.links import RESULTS
 from hordenode.store.invariants import broken_rules
 from hordenode.store.lock import DataDirInUse
 from tests.support.aio import run
-from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST
+from tests.support.horde import ANONYMOUS, IMAGE_POP, IMAGE_REQUEST, TEXT_POP, TEXT_REQUEST, open_horde
 from tests.support.node_process import NodeProcess, node_process
 
 CLIENTS = 12
@@ -82,12 +85,12 @@ class Load:
 
 
 def test_a_backup_under_load_restores_to_a_sound_horde_that_goes_on(tmp_path: Path) -> None:
-    files = [tmp_path / f"{i}.tar" for i in range(BACKUPS)]
+    archives = [tmp_path / f"{i}.tar" for i in range(BACKUPS)]
     with node_process(tmp_path / "data", "--no-engine") as node:
         load, acknowledged = Load(node), []
 
         def back_up() -> None:
-            for file in files:
+            for file in archives:
                 acknowledged.append(set(load.done))
                 made = hordenode("backup", str(file), "--data-dir", str(node.data_dir))
                 assert made.returncode == 0, made.stderr
@@ -95,8 +98,8 @@ def test_a_backup_under_load_restores_to_a_sound_horde_that_goes_on(tmp_path: Pa
         run(load.run(back_up))
         key = node.owner_key
     assert len(acknowledged[-1]) > len(acknowledged[0]), "nothing happened meanwhile"
-    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
-    for file, before in zip(files, acknowledged, strict=True):
+    assert stat.S_IMODE(archives[0].stat().st_mode) == 0o600
+    for file, before in zip(archives, acknowledged, strict=True):
         target = tmp_path / f"restored {file.stem}"
         restored = hordenode("restore", str(file), "--data-dir", str(target))
         assert restored.returncode == 0, restored.stderr
@@ -202,3 +205,21 @@ def test_a_backup_of_nothing_or_to_nowhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hordenode.db").touch()
     with pytest.raises(BackupError, match="no folder"):
         write_backup(tmp_path, tmp_path / "not" / "there" / "x.tar")
+
+
+def test_a_backup_has_the_files_of_a_directory_that_an_older_node_left(tmp_path: Path) -> None:
+    """They were spread over two levels of folders until a newer node opens it; restored they are where that one looks."""
+    data, key = tmp_path / "data", "a.webp"
+    blobs = FileBlobs(data / "blobs")
+
+    async def story() -> None:
+        async with open_horde(data) as horde:
+            await files.keep(horde.co, RESULTS, key, webp())
+
+    run(story())
+    former = blobs.former_place(RESULTS, key)
+    former.parent.mkdir()
+    blobs.place(RESULTS, key).rename(former)
+    assert write_backup(data, tmp_path / "horde.tar").missing == 0
+    restore_backup(tmp_path / "horde.tar", tmp_path / "restored")
+    assert FileBlobs(tmp_path / "restored" / "blobs").place(RESULTS, key).read_bytes() == webp()
