@@ -169,7 +169,7 @@ def _likeliest(logits: NDArray[np.float32], spans: Spans | None) -> list[int]:
     if spans is None:
         best: list[int] = logits.argmax(axis=1).tolist()
         return best
-    starts = [span * SPAN for span in spans.argmax(axis=1).tolist()]
+    starts = [int(row.argmax()) * SPAN for row in spans]
     return [start + int(row[start : start + SPAN].argmax()) for row, start in zip(logits, starts, strict=True)]
 
 
