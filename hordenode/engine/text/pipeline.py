@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from hordenode.catalog import TextModel
 from hordenode.engine.backends import Failure
 from hordenode.engine.jobs import Progress, TextJob, TextResult
+from hordenode.engine.memory import gather
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.seeds import seeded
 from hordenode.engine.text import logprobs
@@ -39,6 +40,8 @@ class TextPipeline:
         decoder = self._config.model.decoder
         file = model.path / decoder.filename
         session = runtime.open(file, last_only(file, decoder.outputs.logits), awake=True)
+        if session.reads_in_place:
+            gather()
         kind = TextRunner if self._config.search.past_present_share_buffer else ConcatRunner
         runner: Runner = kind(session, self._config, slots, self._context)
         self.batch = TextBatch(runner, Scheduler(slots))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hordenode.engine.memory import available_mb, give_back
+from hordenode.engine.memory import HUGE, available_mb, gather, give_back, regions
 from hordenode.engine.residency import OverBudget, Residency
 
 
@@ -85,3 +85,29 @@ def test_the_room_for_a_new_model() -> None:
     held.get("more", 25, str)
     assert held.room_mb() == 70
     assert (held.find("loose"), held.find("other")) == ("", None)
+
+
+def test_what_is_gathered_in_huge_pages_is_private_and_full(tmp_path: Path) -> None:
+    maps = tmp_path / "smaps"
+
+    def region(head: str, resident: int, flags: str) -> str:
+        return f"{head}\nSize: {8192} kB\nRss: {resident} kB\nVmFlags: {flags} \n"
+
+    at = 5 * HUGE
+    whole = f"{at + 4096:x}-{at + 4 * HUGE:x} rw-p 00000000 00:00 0"
+    maps.write_text(
+        region(whole, 8000, "rd wr mr mw me ac")
+        + region(whole, 5000, "rd wr mr mw me ac")
+        + region(whole, 8000, "rd wr mr mw me ac hg")
+        + region(f"{at:x}-{at + 4 * HUGE:x} rw-p 00000000 fe:00 77  /a file", 8192, "rd wr mr mw me ac")
+        + region(f"{at:x}-{at + 4 * HUGE:x} r--p 00000000 00:00 0", 8192, "rd mr mw me ac")
+        + region(f"{at + 4096:x}-{at + HUGE + 4096:x} rw-p 00000000 00:00 0  [heap]", 2048, "rd wr mr mw me ac")
+    )
+    assert regions(maps) == [(at + HUGE, at + 4 * HUGE)]
+    assert regions(tmp_path / "none") == []
+
+
+def test_gathering_leaves_memory_as_it_is() -> None:
+    content = bytes(range(256)) * (4 * HUGE // 256)
+    gather()
+    assert content == bytes(range(256)) * (4 * HUGE // 256)
