@@ -182,8 +182,8 @@ def _export(module: nn.Module, inputs: dict[str, Tensor], output: str, file: Pat
 
 
 def told(picture: Picture) -> str:
-    """Return the shortest caption, without the words that ask for a picture."""
-    told = min(picture.captions, key=len)
+    """Return the first caption, the one that says everything, without the words that ask for a picture."""
+    told = picture.captions[0]
     opening = max((words for words in PLAIN_OPENINGS if told.startswith(f"{words} ")), key=len, default="")
     return told.removeprefix(opening).strip()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from hordenode.demo.palette import COLOURS, WHITE, Canvas, Colour, Item, Picture, mix
+from hordenode.demo.palette import COLOURS, WHITE, Canvas, Colour, Item, Picture, about, mix
 from hordenode.demo.styles import OUTLINE, STYLES, WEIGHTS, finish
 from hordenode.demo.things import KINDS, SHAPES, THINGS
 from hordenode.demo.wording import ABOVE, BELOW, INSIDE, LEFT, RIGHT, group, noun, worded
@@ -13,11 +13,12 @@ BACKGROUNDS = ("white", "black", "grey", "yellow", "pink", "blue", "green")
 CAPTIONS = 4
 
 # Where one to four equal figures stand, and how large they are.
+NEAR, FAR = 9 / 32, 23 / 32
 PLACES: tuple[tuple[tuple[float, float], ...], ...] = (
     ((0.5, 0.5),),
-    ((0.27, 0.5), (0.73, 0.5)),
-    ((0.27, 0.28), (0.73, 0.28), (0.5, 0.73)),
-    ((0.27, 0.27), (0.73, 0.27), (0.27, 0.73), (0.73, 0.73)),
+    ((NEAR, 0.5), (FAR, 0.5)),
+    ((NEAR, NEAR), (FAR, NEAR), (0.5, FAR)),
+    ((NEAR, NEAR), (FAR, NEAR), (NEAR, FAR), (FAR, FAR)),
 )
 
 
@@ -25,7 +26,7 @@ def figures_picture(random: Random, size: int) -> Picture:
     """Draw a single figure, a count of equal ones, two in a relation, or one inside another."""
     background = random.choice(BACKGROUNDS) if random.random() < 0.35 else "white"
     colours = [name for name in COLOURS if name != background]
-    make = random.choices((_single, _count, _pair, _nested), (0.22, 0.26, 0.42, 0.1))[0]
+    make = random.choices((_single, _count, _pair, _nested), (0.26, 0.26, 0.38, 0.1))[0]
     items, phrases = make(random, colours)
     style = random.choices(STYLES, WEIGHTS)[0]
     canvas = Canvas(size, background_colour(background), outline=style == OUTLINE)
@@ -73,9 +74,8 @@ def _kind_and_colour(random: Random, colours: list[str]) -> tuple[str, str]:
 
 def _single(random: Random, colours: list[str]) -> tuple[list[Item], list[str]]:
     kind, colour = _kind_and_colour(random, colours)
-    size, radius = random.choice((("", 0.27), ("", 0.27), ("small", 0.14), ("big", 0.38)))
-    x, y = (0.5 + random.uniform(-0.05, 0.05) for _ in range(2))
-    item = Item(kind, colour, x, y, radius * random.uniform(0.93, 1.07))
+    size, radius = random.choice((("", 0.27), ("", 0.27), ("small", 0.14), ("big", 0.38), ("big", 0.38)))
+    item = Item(kind, colour, about(random, 0.5), about(random, 0.5), radius)
     words = {"big": ("big", "large", "huge"), "small": ("small", "little", "tiny")}.get(size, ("",))
     return [item], [_noun(random, item, word) for word in words]
 
@@ -84,22 +84,16 @@ def _count(random: Random, colours: list[str]) -> tuple[list[Item], list[str]]:
     kind, colour = _kind_and_colour(random, colours)
     count = random.choice((2, 2, 3, 3, 4, 4, 1))
     radius = (0.27, 0.18, 0.17, 0.16)[count - 1]
-    items = [
-        Item(kind, colour, x + random.uniform(-0.02, 0.02), y + random.uniform(-0.02, 0.02), radius)
-        for x, y in PLACES[count - 1]
-    ]
+    dx, dy = (about(random, 0) for _ in range(2))
+    items = [Item(kind, colour, x + dx, y + dy, radius) for x, y in PLACES[count - 1]]
     return items, [group(random, kind, colour, count) for _ in range(3)]
 
 
 def _pair(random: Random, colours: list[str]) -> tuple[list[Item], list[str]]:
     vertical = random.random() < 0.55
-    places = ((0.5, 0.26), (0.5, 0.74)) if vertical else ((0.26, 0.5), (0.74, 0.5))
-    items = [
-        Item(
-            *_kind_and_colour(random, colours), x + random.uniform(-0.03, 0.03), y + random.uniform(-0.03, 0.03), 0.185
-        )
-        for x, y in places
-    ]
+    places = ((0.5, 0.25), (0.5, 0.75)) if vertical else ((0.25, 0.5), (0.75, 0.5))
+    dx, dy = (about(random, 0) for _ in range(2))
+    items = [Item(*_kind_and_colour(random, colours), x + dx, y + dy, 0.185) for x, y in places]
     if len({(item.kind, item.colour) for item in items}) == 1:
         kind, colour = items[0].kind, items[0].colour
         return items, [group(random, kind, colour, 2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,10 @@ BLACK: Colour = (0, 0, 0)
 # Drawn at twice the size and averaged down: PIL draws without anti-aliasing.
 SUPERSAMPLE = 2
 # In outlines, areas keep this little of their colour and lines are this wide.
-TINT, LINE = 0.2, 0.014
+TINT, LINE = 0.25, 0.017
+# Things stand on a grid of this many steps a side, and what is in one picture moves together: a small model then
+# learns their edges much sooner.
+RASTER = 32
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
     """Blend two colours; `share` is the part of the second one (0 to 1)."""
     red, green, blue = (int(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
+
+
+def about(random: Random, place: float, steps: int = 1) -> float:
+    """Return a place on the grid, at most `steps` steps from the grid's nearest to `place`."""
+    return (round(place * RASTER) + random.randint(-steps, steps)) / RASTER
 
 
 class Canvas:

@@ -12,7 +12,7 @@ from hordenode.demo.palette import Pixels
 FLAT, OUTLINE, WATERCOLOUR, PIXEL_ART = "flat", "outline", "watercolour", "pixel art"
 STYLES = (FLAT, OUTLINE, WATERCOLOUR, PIXEL_ART)
 # A picture without a word about its style is a flat one.
-WEIGHTS = (0.55, 0.15, 0.15, 0.15)
+WEIGHTS = (0.48, 0.2, 0.16, 0.16)
 
 OPENINGS: dict[str, tuple[str, ...]] = {
     FLAT: ("a flat drawing of", "a flat picture of", "flat illustration of"),

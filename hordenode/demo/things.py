@@ -114,8 +114,7 @@ def _balloon(canvas: Canvas, x: float, y: float, r: float, colour: Colour) -> No
 
 def _cat(canvas: Canvas, x: float, y: float, r: float, colour: Colour) -> None:
     light = mix(colour, WHITE, 0.25) if max(colour) < 80 else mix(colour, BLACK, 0.12)
-    for step in range(7):
-        canvas.disc(x + r * (0.5 + 0.06 * step), y + r * (0.75 - 0.13 * step), r * 0.1, light)
+    canvas.line((x + r * 0.4, y + r * 0.85), (x + r * 0.9, y - r * 0.05), r * 0.17, light)
     canvas.ellipse(x, y + r * 0.45, r * 0.52, r * 0.55, colour)
     for side in (-1, 1):
         ear = [(x + side * r * 0.42, y - r), (x + side * r * 0.48, y - r * 0.4), (x + side * r * 0.06, y - r * 0.68)]

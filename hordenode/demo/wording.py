@@ -24,26 +24,38 @@ def article(phrase: str) -> str:
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def noun(random: Random, kind: str, colour: str, size: str = "") -> str:
-    """Words for one thing, with its article: 'a big red house'. A person's colour is that of the clothes."""
+# How often the colour goes without saying that a thing has anyway.
+BARE = 0.6
+
+
+def noun(random: Random, kind: str, colour: str, size: str = "", unsaid: float = 0.0) -> str:
+    """Words for one thing, with its article: 'a big red house'. A person's colour is that of the clothes.
+
+    `unsaid` is how often the colour is left out.
+    """
     what = random.choice(KINDS[kind].words)
+    hidden = _hidden(random, kind, colour, unsaid)
     if kind == "person":
-        clothes = random.choice((f"in {colour}", f"wearing {colour}", f"in {colour} clothes"))
+        clothes = "" if hidden else random.choice((f"in {colour}", f"wearing {colour}", f"in {colour} clothes"))
         return article(" ".join(part for part in (size, what, clothes) if part))
-    hidden = colour == KINDS[kind].bare and random.random() < 0.6
     return article(" ".join(part for part in (size, "" if hidden else colour, what) if part))
 
 
-def group(random: Random, kind: str, colour: str, count: int) -> str:
-    """Words for one to four equal things: 'three red circles'."""
+def group(random: Random, kind: str, colour: str, count: int, unsaid: float = 0.0, uncounted: float = 0.0) -> str:
+    """Words for one to four equal things: 'three red circles'; `uncounted` is how often it is just 'red circles'."""
     if count == 1:
-        plain = noun(random, kind, colour)
+        plain = noun(random, kind, colour, unsaid=unsaid)
         return "one " + plain.split(" ", 1)[1] if random.random() < 0.15 else plain
     number = str(count) if random.random() < 0.1 else NUMBERS[count]
+    number = "" if random.random() < uncounted else number
+    hidden = _hidden(random, kind, colour, unsaid)
     if kind == "person":
-        return f"{number} people in {colour}"
-    hidden = colour == KINDS[kind].bare and random.random() < 0.6
+        return " ".join(part for part in (number, "people", "" if hidden else f"in {colour}") if part)
     return " ".join(part for part in (number, "" if hidden else colour, KINDS[kind].plural) if part)
+
+
+def _hidden(random: Random, kind: str, colour: str, unsaid: float) -> bool:
+    return random.random() < max(unsaid, BARE if colour == KINDS[kind].bare else 0.0)
 
 
 def listed(phrases: list[str]) -> str:
