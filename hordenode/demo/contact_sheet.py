@@ -39,7 +39,7 @@ PROMPTS = (
     "a balloon above mountains at sunset in outlines",
 )
 COLUMNS = 6
-PICTURE, LABEL, GAP = 176, 34, 6
+PICTURE, LABEL, GAP = 208, 36, 6
 WORDS_WIDE = 30
 LARGEST = 400 * 1024
 QUALITIES = (88, 80, 70, 60, 50)
@@ -50,7 +50,7 @@ def labelled_sheet(pictures: list[Pixels], labels: tuple[str, ...]) -> Image.Ima
     rows = -(-len(pictures) // COLUMNS)
     wide, high = PICTURE + GAP, PICTURE + LABEL + GAP
     sheet = Image.new("RGB", (COLUMNS * wide + GAP, rows * high + GAP), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for index, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
         left, top = GAP + index % COLUMNS * wide, GAP + index // COLUMNS * high
         sheet.paste(Image.fromarray(pixels).resize((PICTURE, PICTURE), Image.Resampling.LANCZOS), (left, top))
