@@ -72,7 +72,7 @@ def test_a_fresh_node_does_forms_without_a_model(node: NodeProcess, picture: Pat
 
 
 def test_a_fresh_node_says_what_a_drawing_shows(node: NodeProcess) -> None:
-    drawing = next(p for p in map(draw_picture, range(100)) if [item.kind for item in p.items] == ["cat"])
+    drawing = next(p for p in map(draw_picture, range(1000)) if [item.kind for item in p.items] == ["cat"])
     out = io.BytesIO()
     Image.fromarray(drawing.pixels).save(out, "PNG")
     source = base64.b64encode(out.getvalue()).decode()
