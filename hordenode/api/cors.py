@@ -30,7 +30,7 @@ CORS_HEADERS: Headers = [
 
 
 def sends_common(scope: Scope) -> bool:
-    """Whether the server adds the API's common headers itself, once per connection made and not once per answer."""
+    """Whether the server adds the API's common headers to every answer itself: ready-made, not one by one."""
     return SENT in scope.get("state", ())
 
 

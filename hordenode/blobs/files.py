@@ -58,7 +58,7 @@ class FileBlobs:
         self._in_old_segments = set[str]()
 
     async def put(self, bucket: str, key: str, data: bytes) -> str:
-        """Journal, sync, then write beside and rename: a crash leaves the old file or the new one."""
+        """Journal, sync, then the file itself: a crash leaves the old one or the new one."""
         _check_names(bucket, key)
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.append((Entry(bucket, key, data), future))

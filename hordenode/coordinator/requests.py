@@ -40,8 +40,8 @@ async def submit_image(co: Coordinator, caller: Caller, body: ImageRequest) -> R
     """POST /generate/async. Raises what contract 3.1 lists, in its order."""
     body, applied = await styling.style_image(co, body)
     check_start(co, body.webhook or None)
-    anything = body.models is UNSET
-    offered = anything and co.presence.offers_model(Kind.IMAGE, intake.DEFAULT_MODEL, co.clock.now_ms())
+    asks_default = body.models is UNSET
+    offered = asks_default and co.presence.offers_model(Kind.IMAGE, intake.DEFAULT_MODEL, co.clock.now_ms())
     spec = _with_webhook(intake.image_spec(body, default_model_offered=offered), caller, body.webhook or None)
     spec = sources.announced(body, spec)
     ask = _ask(Kind.IMAGE, spec, body, applied)

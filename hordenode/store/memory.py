@@ -66,7 +66,8 @@ class Committed(_ReadOnly):
     """Requests as they are stored, for reading connections: nothing of what an open transaction changed.
 
     A read beside a COMMIT may find the state before or after it, but all of one state; hence what the transaction
-    touched is read anew until it is settled.
+    touched is read anew until it is settled. What another program wrote is noticed with the next transaction, of which a
+    node makes one every two seconds (`Database.changed_outside`).
     """
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ def test_pictures_are_square_rgb_with_captions() -> None:
 
 def test_relations_hold_in_the_pixels() -> None:
     checked = dict.fromkeys((*ABOVE, *BELOW, *LEFT, *RIGHT), 0)
-    for picture in plain_figures(1600):
+    for picture in plain_figures(4000):
         if len(picture.items) != 2 or not {item.kind for item in picture.items} <= set(SHAPES):
             continue
         for caption in picture.captions:
@@ -61,7 +61,7 @@ def test_relations_hold_in_the_pixels() -> None:
                 axis = int(relation in LEFT + RIGHT)
                 assert holds(picture.pixels, Relation(caption, upper, lower, axis)), caption
                 checked[relation] += 1
-    assert min(checked.values()) > 1, checked
+    assert min(checked.values()) > 3, checked
 
 
 def _colour(words: str) -> str:
