@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import EngineError, Progress
+from hordenode.engine.text.draft import Draft
 from hordenode.engine.text.logprobs import likelihood
 from hordenode.engine.text.runner import Runner, Scores
-from hordenode.engine.text.sampling import NOTHING, Draft, Row, pick
+from hordenode.engine.text.sampling import NOTHING, Row, pick
 from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
 from hordenode.engine.text.sequence import Sequence
 

@@ -17,21 +17,30 @@ class History:
         self._tokens = tokens
         self._ids = _Growing()
         self._places: dict[int, int] = {}  # of each token among the distinct ones
+        self._followed = 0
         self._distinct = _Growing()
         self._where = _Growing()
 
     def ids(self) -> Ids:
-        """All tokens so far; the array is not to be changed."""
+        """All tokens so far; the array is not to be changed, and neither are the others."""
         self._ids.extend(self._tokens[self._ids.count :])
         return self._ids.view()
 
-    def distinct(self) -> tuple[Ids, Ids]:
-        """Each token once, and for all tokens so far at which place of those it stands."""
-        fresh, places = self._tokens[self._where.count :], self._places
-        self._where.extend([places.setdefault(token, len(places)) for token in fresh])
-        if self._distinct.count < len(places):
-            self._distinct.extend([token for token in dict.fromkeys(fresh) if places[token] >= self._distinct.count])
-        return self._distinct.view(), self._where.view()
+    def distinct(self) -> Ids:
+        """Each token once, in the order in which they came."""
+        places, fresh = self._places, self._tokens[self._followed :]
+        self._followed += len(fresh)
+        new = [token for token in dict.fromkeys(fresh) if token not in places]
+        if new:
+            places.update(zip(new, range(len(places), len(places) + len(new)), strict=True))
+            self._distinct.extend(new)
+        return self._distinct.view()
+
+    def where(self) -> Ids:
+        """For all tokens so far, at which place of the distinct ones they stand."""
+        self.distinct()
+        self._where.extend([self._places[token] for token in self._tokens[self._where.count :]])
+        return self._where.view()
 
 
 class _Growing:

@@ -20,10 +20,18 @@ def repetition(row: Row, seen: Ids, job: TextJob) -> None:
     all along s·x / (1 + |x|·(s - 1)).
     """
     ids = seen[-job.rep_pen_range :]
-    held, strength = row[ids], _strength(len(ids), job)
-    row[ids] = np.where(
-        held > 0, held / strength, held * strength
-    )  # of equal ids the newest, which is the last, counts
+    row[ids] = weakened(row[ids], _strength(len(ids), job))  # of equal ids the newest, which is the last, counts
+
+
+def everywhere(job: TextJob) -> float | None:
+    """By how much all that was seen is less likely, if it is by that alone; None where more must be known."""
+    alone = not (job.presence_penalty or job.frequency_penalty or job.dry_multiplier > 0)
+    return job.rep_pen if alone and job.rep_pen_range <= 0 and job.rep_pen_slope <= 0 else None
+
+
+def weakened(held: Row, strength: Row | float) -> Row:
+    """Logits after a penalty of so much."""
+    return np.where(held > 0, held / strength, held * strength)
 
 
 def _strength(count: int, job: TextJob) -> Row | float:

@@ -15,11 +15,11 @@ from hordenode.engine.seeds import seeded
 from hordenode.engine.text import logprobs
 from hordenode.engine.text.batch import TextBatch
 from hordenode.engine.text.concat import ConcatRunner
+from hordenode.engine.text.draft import Draft, check
 from hordenode.engine.text.guide import Guides
 from hordenode.engine.text.last_token import last_only
 from hordenode.engine.text.layout import read_config
 from hordenode.engine.text.runner import Runner, TextRunner
-from hordenode.engine.text.sampling import Draft, check
 from hordenode.engine.text.scheduler import Scheduler
 from hordenode.engine.text.sequence import Sequence, fit
 from hordenode.engine.tokenizer import open_tokenizer

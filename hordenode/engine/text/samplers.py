@@ -21,7 +21,6 @@ SPAN = 64  # neighbours whose highest a graph may tell
 GROUPS = 1024  # of a wide row, whose best are compared to find a bound
 FEW = (GROUPS // 8, GROUPS * 2)
 NARROWEST = 64
-NEIGHBOURS = np.arange(SPAN)
 
 
 def softmax(logits: Logits) -> Probabilities:
@@ -54,30 +53,9 @@ def candidates(row: NDArray[np.floating], count: int) -> Columns:
     return found if whole == len(row) else np.append(found, whole + _reaching(row[whole:], bound).nonzero()[0])
 
 
-def others(row: NDArray[np.floating], spans: NDArray[np.floating] | None, apart: Columns, count: int) -> Columns:
-    """As `candidates` of a wide row, among the columns that are not `apart`.
-
-    `spans`: the highest of each SPAN neighbours, where they are known: then most of the row is not looked at.
-    """
-    held = row[apart]
-    row[apart] = -np.inf
-    bound = -np.inf
-    if spans is not None and count < len(spans):
-        free = spans.copy()
-        free[apart // SPAN] = -np.inf
-        bound = _lowest(free, count)
-    if spans is None or bound == -np.inf:
-        found = candidates(row, count)
-    else:
-        good = (spans >= bound).nonzero()[0]
-        found = (good[:, None] * SPAN + NEIGHBOURS)[row.reshape(-1, SPAN).take(good, axis=0) >= bound]
-    row[apart] = held
-    return found
-
-
 def compact(row: Logits, columns: Columns) -> tuple[Logits, Columns] | None:
     """Some columns of one row [width], and which they are, both [1, width]; None where it is not worth while."""
-    return padded(row, columns) if _room(len(columns)) * 4 <= len(row) else None
+    return padded(row, columns) if room(len(columns)) * 4 <= len(row) else None
 
 
 def padded(row: Logits, columns: Columns) -> tuple[Logits, Columns]:
@@ -86,7 +64,7 @@ def padded(row: Logits, columns: Columns) -> tuple[Logits, Columns]:
     The width is a power of two that the row alone decides. Two columns at least are out at the end, as
     keep_tail_free sees where the likely ones end.
     """
-    width = _room(len(columns))
+    width = room(len(columns))
     values = np.full((1, width), -np.inf)
     tokens = np.zeros((1, width), np.int64)
     tokens[0, : len(columns)] = columns
@@ -185,6 +163,17 @@ def draw(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int6
     return np.array([_find_wide(row, at) for row, at in zip(weights, points, strict=True)], np.int64)
 
 
+def draw_hot(row: NDArray[np.float32], top: float, temperature: float, point: float) -> int:
+    """The token of one wide row of logits at this temperature that is at a point; `top`: the highest logit.
+
+    In single precision: as it is a token that is wanted and no probability, no rounding matters that moves the edges
+    between tokens by a millionth of their distance.
+    """
+    weights = np.subtract(row, np.float32(top))
+    weights /= np.float32(temperature)
+    return _find_wide(np.exp(weights, out=weights), point)
+
+
 def _find(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int64]:
     edges = np.cumsum(weights, axis=1)
     found: NDArray[np.int64] = (edges <= points[:, None] * edges[:, -1:]).sum(axis=1)
@@ -194,19 +183,20 @@ def _find(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int
     return found
 
 
-def _find_wide(row: NDArray[np.float64], point: float) -> int:
+def _find_wide(row: NDArray[np.floating], point: float) -> int:
     """Find first the stretch, then the token in it."""
     starts = np.arange(0, len(row), GROUPS)
-    stretches = np.add.reduceat(row, starts)
+    stretches = np.add.reduceat(row, starts).astype(np.float64)
     at = int(_find(stretches[None], np.array([point]))[0])
     edges = np.cumsum(stretches)
     within = point * edges[-1] - (edges[at] - stretches[at])
     stretch = row[starts[at] : starts[at] + GROUPS]
-    found = int(np.searchsorted(np.cumsum(stretch), within, side="right"))
+    found = int(np.searchsorted(np.cumsum(stretch, dtype=np.float64), within, side="right"))
     return int(starts[at]) + (found if found < len(stretch) else int(np.flatnonzero(stretch)[-1]))
 
 
-def _room(columns: int) -> int:
+def room(columns: int) -> int:
+    """The width that `padded` gives to so many columns."""
     return max(NARROWEST, 1 << (columns + 1).bit_length())
 
 

@@ -13,9 +13,10 @@ import pytest
 from hordenode.engine.jobs import TextJob, UnsupportedJob
 from hordenode.engine.seeds import seeded
 from hordenode.engine.text import penalties, samplers
+from hordenode.engine.text.draft import Draft, check
 from hordenode.engine.text.formatting import tidy
 from hordenode.engine.text.samplers import SPAN
-from hordenode.engine.text.sampling import NOTHING, Draft, check, pick
+from hordenode.engine.text.sampling import NOTHING, pick
 
 SIZE = 40
 LOGITS = np.random.default_rng(3).normal(0, 2.5, (6, SIZE))
@@ -219,6 +220,44 @@ def test_a_row_of_a_batch_is_what_it_is_alone() -> None:
     together = pick(logits, [draft(at, **each) for at, each in enumerate(options)])
     alone = [pick(logits[at : at + 1], [draft(at, **each)])[0] for at, each in enumerate(options)]
     assert together == alone
+
+
+def test_a_row_of_a_wide_batch_is_what_it_is_alone() -> None:
+    """Where rows of one kind are looked at together: others between them change nothing."""
+    width = 80 * SPAN
+    logits = np.random.default_rng(1).normal(0, 2, (30, width)).astype(np.float32)
+    options = [
+        *({"top_k": 40, "top_p": 0.9, "rep_pen": 1.1}, {}, {"temperature": 0.6}, *EVERYTHING),
+        *({"top_k": 7, "min_p": 0.1}, {"top_k": 60, "rep_pen": 1.3, "rep_pen_range": 2, "tfs": 0.9}),
+    ]
+
+    def drafts() -> list[Draft]:
+        made = [draft(at, **options[at % len(options)]) for at in range(len(logits))]
+        return [replace(each, banned=(at, 2)) if at % 2 else each for at, each in enumerate(made)]
+
+    spans = logits.reshape(len(logits), -1, SPAN).max(axis=2)
+    before = logits.copy()
+    for known in (None, spans):
+        alone = [
+            pick(logits[[at]], [each], None if known is None else known[[at]])[0] for at, each in enumerate(drafts())
+        ]
+        assert pick(logits, drafts(), known) == alone
+        assert (logits == before).all()
+
+
+def test_any_token_of_many_comes_as_often_as_it_is_likely() -> None:
+    """At its temperature, and none that is banned, however likely."""
+    width = samplers.WIDE + 100
+    row = np.random.default_rng(2).normal(0, 1, width).astype(np.float32)
+    row[[7, width - 1, 3]] = 9.0, 9.5, 200.0
+    one = replace(draft(0, temperature=1.5), banned=(3,))
+    assert one.open
+    counts = np.bincount([pick(row[None], [one])[0] for _ in range(4000)], minlength=width)
+    weights = np.exp(np.where(np.arange(width) == 3, -np.inf, row.astype(np.float64)) / 1.5)
+    expected = 4000 * weights / weights.sum()
+    assert counts[3] == 0
+    for few in ([7], [width - 1], np.flatnonzero(row < 0), np.flatnonzero((row > 0) & (row < 5))):
+        assert abs(counts[few].sum() - expected[few].sum()) < 5 * expected[few].sum() ** 0.5
 
 
 def test_the_order_counts() -> None:
