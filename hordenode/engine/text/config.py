@@ -29,11 +29,12 @@ class Outputs(msgspec.Struct, frozen=True):
 
 
 class DecoderPart(msgspec.Struct, frozen=True):
-    """The graph. `head_size` stands only here: its dimension in the graph is symbolic."""
+    """The graph. `head_size` stands only here: its dimension in the graph is symbolic. 0 heads: not known."""
 
     head_size: int
     num_hidden_layers: int
     num_key_value_heads: int
+    num_attention_heads: int = 0
     filename: str = "model.onnx"
     inputs: Inputs = Inputs()
     outputs: Outputs = Outputs()

@@ -20,11 +20,14 @@ from hordenode.engine.text.guide import Guides
 from hordenode.engine.text.last_token import last_only
 from hordenode.engine.text.layout import read_config
 from hordenode.engine.text.runner import Runner, TextRunner
-from hordenode.engine.text.scheduler import Scheduler
+from hordenode.engine.text.scheduler import CHUNK, Scheduler
 from hordenode.engine.text.sequence import Sequence, fit
 from hordenode.engine.tokenizer import open_tokenizer
 
 Report = Callable[[Progress], None]
+
+MANY, FLOAT = 64, 4  # heads, where their number is not known; bytes
+UNTILED = 64 * 2**20  # bytes: up to here all scores of a chunk of prompt with its past are computed at once
 
 
 class TextPipeline:
@@ -39,7 +42,9 @@ class TextPipeline:
         self._guides = Guides(self._tokenizer, self._config.ends)
         decoder = self._config.model.decoder
         file = model.path / decoder.filename
-        session = runtime.open(file, last_only(file, decoder.outputs.logits), awake=True)
+        changed = last_only(file, decoder.outputs.logits)
+        scores = (decoder.num_attention_heads or MANY) * CHUNK * self._context * FLOAT
+        session = runtime.open(file, changed, awake=True, tiled_attention=scores > UNTILED)
         if session.reads_in_place:
             gather()
         kind = TextRunner if self._config.search.past_present_share_buffer else ConcatRunner
