@@ -47,6 +47,8 @@ class StopFilter:
 
     def add(self, text: str) -> str:
         """The text that can be shown. Once `stopped`, all text is out up to the first stop sequence."""
+        if not self._sequences:
+            return text
         self._held += text
         found = [at for sequence in self._sequences if (at := self._held.find(sequence)) >= 0]
         if found:

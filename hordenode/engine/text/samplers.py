@@ -7,6 +7,8 @@ vocabulary are never sorted as a whole where a few candidates will do: a step ha
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -185,14 +187,28 @@ def _find(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int
 
 def _find_wide(row: NDArray[np.floating], point: float) -> int:
     """Find first the stretch, then the token in it."""
-    starts = np.arange(0, len(row), GROUPS)
-    stretches = np.add.reduceat(row, starts).astype(np.float64)
-    at = int(_find(stretches[None], np.array([point]))[0])
-    edges = np.cumsum(stretches)
-    within = point * edges[-1] - (edges[at] - stretches[at])
-    stretch = row[starts[at] : starts[at] + GROUPS]
-    found = int(np.searchsorted(np.cumsum(stretch, dtype=np.float64), within, side="right"))
-    return int(starts[at]) + (found if found < len(stretch) else int(np.flatnonzero(stretch)[-1]))
+    stretches = np.add.reduceat(row, _starts(len(row)))
+    at, within = _place(stretches, point)
+    start = at * GROUPS
+    stretch = row[start : start + GROUPS]
+    found = int(stretch.cumsum(dtype=np.float64).searchsorted(within, side="right"))
+    return start + (found if found < len(stretch) else int(np.flatnonzero(stretch)[-1]))
+
+
+@cache
+def _starts(size: int) -> Columns:
+    """Of the stretches of a wide row."""
+    return np.arange(0, size, GROUPS)
+
+
+def _place(weights: NDArray[np.floating], point: float) -> tuple[int, float]:
+    """Which of some weights is at a point, and how far within it that is."""
+    edges = weights.cumsum(dtype=np.float64)
+    goal = point * float(edges[-1])
+    at = int(edges.searchsorted(goal, side="right"))
+    if at == len(edges):  # the product may be rounded up to the end
+        at = int(np.flatnonzero(weights)[-1])
+    return at, goal - (float(edges[at - 1]) if at else 0.0)
 
 
 def room(columns: int) -> int:

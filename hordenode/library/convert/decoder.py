@@ -22,6 +22,7 @@ from hordenode.library.convert.writer import MICROSOFT, GraphWriter
 
 # Multiply with activations rounded to 8 bits, the kernel that is fast on CPUs; the others ignore it.
 ACCURACY = 4
+LOGITS = "logits"
 
 
 class DecoderWriter:
@@ -182,19 +183,24 @@ class DecoderWriter:
     def _logits(self, state: str, table: str) -> None:
         shape, graph = self._shape, self._graph
         head = self._weights.head()
+        ends = not (self._precision.half or shape.logit_cap)  # nothing comes behind the matrix
+        name = LOGITS if ends else "lm_head"
         if head is None and not self._precision.bits:  # the table is the matrix too: no second copy in the file
-            made = graph.add("FusedMatMul", [state, table], "lm_head", domain=MICROSOFT, transB=1)
+            made = graph.add("FusedMatMul", [state, table], name, domain=MICROSOFT, transB=1)
         else:
-            made = self._linear("lm_head", state, head or Linear(self._weights.embedding(), None))
+            made = self._linear("lm_head", state, head or Linear(self._weights.embedding(), None), name)
+        if ends:
+            return
         if shape.logit_cap:
             cap = graph.scalar(shape.logit_cap)
             curved = graph.add("Tanh", [graph.add("Div", [made, cap], "lm_head.over_cap")], "lm_head.curved")
             made = graph.add("Mul", [curved, cap], "lm_head.capped")
-        graph.add("Cast", [made], "logits", to=TensorProto.FLOAT)
+        graph.add("Cast", [made], LOGITS, to=TensorProto.FLOAT)
 
-    def _linear(self, name: str, state: str, linear: Linear) -> str:
-        graph, bits = self._graph, self._precision.bits
-        weight, bare = f"model.{name}.weight", f"{name}.bare" if linear.bias is not None else name
+    def _linear(self, name: str, state: str, linear: Linear, output: str = "") -> str:
+        """`output`: what the result is called, if it is not called `name`."""
+        graph, bits, output = self._graph, self._precision.bits, output or name
+        weight, bare = f"model.{name}.weight", f"{name}.bare" if linear.bias is not None else output
         if bits:
             made = self._quantised(weight, bare, state, linear)
         else:
@@ -202,7 +208,7 @@ class DecoderWriter:
             made = graph.add("MatMul", [state, stored], bare)
         if linear.bias is None:
             return made
-        return graph.add("Add", [made, graph.weight(f"model.{name}.bias", linear.bias)], name)
+        return graph.add("Add", [made, graph.weight(f"model.{name}.bias", linear.bias)], output)
 
     def _quantised(self, weight: str, name: str, state: str, linear: Linear) -> str:
         graph, bits = self._graph, self._precision.bits
@@ -240,5 +246,5 @@ def _signature(shape: Architecture, kind: int) -> tuple[list[onnx.ValueInfoProto
         helper.make_tensor_value_info("attention_mask", integers, ["batch_size", "total_sequence_length"]),
         *cache("past_key_values", "past_sequence_length"),
     ]
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [*rows, shape.vocabulary])
+    logits = helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, [*rows, shape.vocabulary])
     return inputs, [logits, *cache("present", "total_sequence_length")]
