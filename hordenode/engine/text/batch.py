@@ -104,10 +104,9 @@ class TextBatch:
         """One more token for each."""
         outcomes: list[Outcome] = []
         stuck: set[str] = set()
-        for text in texts:
+        for text, guide in [(text, text.draft.guide) for text in texts if text.draft.guide is not None]:
             try:
-                if text.draft.guide is not None:
-                    text.draft.guide.look()
+                guide.look()
             except EngineError as error:
                 stuck.add(text.entry.id)
                 outcomes.append(self._fail(text, error))

@@ -40,7 +40,8 @@ class Draft:
     `banned`: tokens that may not come; `breakers`: where a repetition ends; `guide`: what form the text must have;
     `steps`: what is on, in its order; `surprise`: the most that mirostat lets through now, in bits. And what that
     allows: `sure`, the likeliest token is taken as it is; `short`, the steps begin with what needs few tokens alone;
-    `open`, any token may come, as likely as it is at its temperature. `strength`: of a penalty that reaches all that was
+    `open`, any token may come, as likely as it is at its temperature. `penalised`: the penalties come first; `behind`: the
+    steps that come behind them and top_k, where it is short. `strength`: of a penalty that reaches all that was
     seen alike, if it is by that alone.
     """
 
@@ -56,6 +57,8 @@ class Draft:
     sure: bool = field(init=False)
     short: bool = field(init=False)
     open: bool = field(init=False)
+    penalised: bool = field(init=False)
+    behind: tuple[Step, ...] = field(init=False)
     surprise: float = field(init=False)
     strength: float | None = field(init=False)
 
@@ -65,14 +68,11 @@ class Draft:
         self.sure = free and not self.banned and not self.steps and self.job.temperature == 0
         self.short = free and _is_short(self.steps, self.job)
         self.open = free and _is_open(self.steps, self.job)
+        self.penalised = self.steps[:1] == (None,)
+        self.behind = self.steps[self.penalised + 1 :]
         self.history = History(self.tokens)
         self.surprise = 2 * self.job.mirostat_tau
         self.strength = penalties.everywhere(self.job)
-
-    @property
-    def penalised(self) -> bool:
-        """Whether the first step are the penalties."""
-        return self.steps[:1] == (None,)
 
 
 def _is_curved(job: TextJob) -> bool:

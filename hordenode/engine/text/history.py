@@ -15,31 +15,34 @@ class History:
 
     def __init__(self, tokens: list[int]) -> None:
         self._tokens = tokens
+        self._followed = 0
+        self._seen: set[int] = set()
+        self._distinct = _Growing()
         self._ids = _Growing()
         self._places: dict[int, int] = {}  # of each token among the distinct ones
-        self._followed = 0
-        self._distinct = _Growing()
         self._where = _Growing()
 
-    def ids(self) -> Ids:
-        """All tokens so far; the array is not to be changed, and neither are the others."""
-        self._ids.extend(self._tokens[self._ids.count :])
-        return self._ids.view()
-
     def distinct(self) -> Ids:
-        """Each token once, in the order in which they came."""
-        places, fresh = self._places, self._tokens[self._followed :]
+        """Each token once, in the order in which they came; the array is not to be changed, and neither are the others."""
+        seen, fresh = self._seen, self._tokens[self._followed :]
         self._followed += len(fresh)
-        new = [token for token in dict.fromkeys(fresh) if token not in places]
+        new = [token for token in dict.fromkeys(fresh) if token not in seen]
         if new:
-            places.update(zip(new, range(len(places), len(places) + len(new)), strict=True))
+            seen.update(new)
             self._distinct.extend(new)
         return self._distinct.view()
 
+    def ids(self) -> Ids:
+        """All tokens so far."""
+        self._ids.extend(self._tokens[self._ids.count :])
+        return self._ids.view()
+
     def where(self) -> Ids:
         """For all tokens so far, at which place of the distinct ones they stand."""
-        self.distinct()
-        self._where.extend([self._places[token] for token in self._tokens[self._where.count :]])
+        places = self._places
+        for token in self.distinct()[len(places) :].tolist():
+            places[token] = len(places)
+        self._where.extend([places[token] for token in self._tokens[self._where.count :]])
         return self._where.view()
 
 

@@ -91,6 +91,7 @@ def _draw_openly(logits: Row, draft: Draft, top: float) -> int:
 
 def _few(numbers: list[int], logits: Grid, drafts: list[Draft], spans: Grid | None) -> list[_Rows]:
     """What top_k leaves of rows. Penalties reach what was seen: all else can be ranked as it is, and that apart."""
+    logits = np.ascontiguousarray(logits)
     width, line = logits.shape[1], logits.reshape(-1)
     counts = np.array([draft.job.top_k for draft in drafts])
     known = [draft.history.distinct() if draft.penalised else NEVER for draft in drafts]
@@ -115,7 +116,7 @@ def _few(numbers: list[int], logits: Grid, drafts: list[Draft], spans: Grid | No
 
 def _by_steps(numbers: list[int], drafts: list[Draft], logits: Logits, tokens: Columns) -> Iterable[_Rows]:
     """Rows to which top_k was applied, by what comes next."""
-    steps = [draft.steps[1 + draft.penalised :] for draft in drafts]
+    steps = [draft.behind for draft in drafts]
     for kind in dict.fromkeys(steps):
         at = [row for row, each in enumerate(steps) if each == kind]
         alike = slice(None) if len(at) == len(steps) else at

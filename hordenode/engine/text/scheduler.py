@@ -110,8 +110,8 @@ class Scheduler:
 
     def decoded(self, plan: Plan) -> None:
         """All texts of a plan have decoded their last token."""
-        for slot, entry in enumerate(plan.decode):
-            self.held[slot].append(entry.tokens[entry.done])
+        for held, entry in zip(self.held, plan.decode, strict=False):
+            held.append(entry.tokens[entry.done])
             entry.done += 1
 
     def remove(self, entry: Entry) -> None:
