@@ -15,6 +15,7 @@ from hordenode.engine.text.samplers import Logits
 
 ORDER = (6, 0, 1, 3, 4, 2, 5)
 TEMPERATURE, PENALTIES = 5, 6
+SPARE = 8  # candidates beside those that were seen last time
 NOT_NEGATIVE = (
     *("temperature", "dynatemp_range", "smoothing_factor", "top_k", "top_a", "min_p", "rep_pen_slope"),
     *("mirostat_tau", "xtc_probability", "dry_multiplier", "dry_base"),
@@ -31,6 +32,7 @@ class Filter:
 
 
 Step = Filter | None  # None: the penalties
+Steps = tuple[Step, ...]
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class Draft:
     `steps`: what is on, in its order; `surprise`: the most that mirostat lets through now, in bits. And what that
     allows: `sure`, the likeliest token is taken as it is; `short`, the steps begin with what needs few tokens alone;
     `open`, any token may come, as likely as it is at its temperature. `penalised`: the penalties come first; `behind`: the
-    steps that come behind them and top_k, where it is short. `strength`: of a penalty that reaches all that was
+    steps that come behind them and top_k, where it is short; `spare`: how many candidates are wanted beside top_k's, as
+    some were seen. `strength`: of a penalty that reaches all that was
     seen alike, if it is by that alone.
     """
 
@@ -52,14 +55,15 @@ class Draft:
     banned: tuple[int, ...] = ()
     breakers: frozenset[int] = frozenset()
     guide: Guide | None = None
-    steps: tuple[Step, ...] = field(init=False)
+    steps: Steps = field(init=False)
     history: History = field(init=False)
     sure: bool = field(init=False)
     short: bool = field(init=False)
     open: bool = field(init=False)
     penalised: bool = field(init=False)
-    behind: tuple[Step, ...] = field(init=False)
+    behind: Steps = field(init=False)
     surprise: float = field(init=False)
+    spare: int = field(init=False, default=2 * SPARE)
     strength: float | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,7 +115,7 @@ def check(job: TextJob) -> None:
         raise UnsupportedJob(f"rep_pen is {job.rep_pen}; it must be above 0.")
 
 
-def steps_of(job: TextJob) -> tuple[Step, ...]:
+def steps_of(job: TextJob) -> Steps:
     """What is on, in order. The likeliest token needs the penalties alone."""
     order = _full(job.sampler_order) if job.temperature > 0 else (PENALTIES,)
     if job.temperature > 0 and job.mirostat_tau > 0:
@@ -135,11 +139,11 @@ def _is_penalised(job: TextJob) -> bool:
     return job.rep_pen != 1.0 or job.dry_multiplier > 0 or bool(job.presence_penalty or job.frequency_penalty)
 
 
-def _is_short(steps: tuple[Step, ...], job: TextJob) -> bool:
-    """Whether top_k comes first, or after penalties that reach only what was seen."""
+def _is_short(steps: Steps, job: TextJob) -> bool:
+    """Whether top_k comes first, or after penalties that only lower what was seen."""
     narrow = steps[:1] == (TOP_K,) or steps[:2] == (None, TOP_K)
-    return narrow and job.dry_multiplier == 0 and 2 * job.top_k <= samplers.GROUPS
+    return narrow and penalties.only_lower(job) and 2 * job.top_k <= samplers.GROUPS
 
 
-def _is_open(steps: tuple[Step, ...], job: TextJob) -> bool:
+def _is_open(steps: Steps, job: TextJob) -> bool:
     return steps in ((), (COOL,)) and job.temperature > 0 and job.mirostat_tau == job.xtc_probability == 0

@@ -11,56 +11,35 @@ Ids = NDArray[np.int64]
 
 
 class History:
-    """Follows a list that only grows at its end."""
+    """Follows a list that only grows at its end. What it returns is not to be changed."""
 
     def __init__(self, tokens: list[int]) -> None:
         self._tokens = tokens
-        self._followed = 0
-        self._seen: set[int] = set()
-        self._distinct = _Growing()
-        self._ids = _Growing()
-        self._places: dict[int, int] = {}  # of each token among the distinct ones
-        self._where = _Growing()
-
-    def distinct(self) -> Ids:
-        """Each token once, in the order in which they came; the array is not to be changed, and neither are the others."""
-        seen, fresh = self._seen, self._tokens[self._followed :]
-        self._followed += len(fresh)
-        new = [token for token in dict.fromkeys(fresh) if token not in seen]
-        if new:
-            seen.update(new)
-            self._distinct.extend(new)
-        return self._distinct.view()
+        self._ids = np.empty(ROOM, np.int64)
+        self._count = 0
+        self._seen = np.zeros(0, np.bool_)
+        self._marked = 0
 
     def ids(self) -> Ids:
         """All tokens so far."""
-        self._ids.extend(self._tokens[self._ids.count :])
-        return self._ids.view()
+        fresh = self._tokens[self._count :]
+        start, self._count = self._count, self._count + len(fresh)
+        if self._count > len(self._ids):
+            self._ids = np.concatenate((self._ids[:start], np.empty(2 * self._count - start, np.int64)))
+        self._ids[start : self._count] = fresh
+        return self._ids[: self._count]
 
-    def where(self) -> Ids:
-        """For all tokens so far, at which place of the distinct ones they stand."""
-        places = self._places
-        for token in self.distinct()[len(places) :].tolist():
-            places[token] = len(places)
-        self._where.extend([places[token] for token in self._tokens[self._where.count :]])
-        return self._where.view()
+    def seen(self, width: int) -> NDArray[np.bool_]:
+        """Of each token of a vocabulary [width], whether it was there."""
+        if len(self._seen) != width:
+            self._seen, self._marked = np.zeros(width, np.bool_), 0
+        for token in self._tokens[self._marked :]:
+            self._seen[token] = True
+        self._marked = len(self._tokens)
+        return self._seen
 
-
-class _Growing:
-    """An array that is appended to."""
-
-    def __init__(self) -> None:
-        self._values = np.empty(ROOM, np.int64)
-        self.count = 0
-
-    def extend(self, values: list[int]) -> None:
-        start, stop = self.count, self.count + len(values)
-        if stop > len(self._values):
-            grown = np.empty(2 * stop, np.int64)
-            grown[:start] = self._values[:start]
-            self._values = grown
-        self._values[start:stop] = values
-        self.count = stop
-
-    def view(self) -> Ids:
-        return self._values[: self.count]
+    def where(self, columns: Ids) -> Ids:
+        """For all tokens so far, which of some rising columns they are; -1: none."""
+        ids = self.ids()
+        at = np.minimum(columns.searchsorted(ids), len(columns) - 1)
+        return np.where(columns[at] == ids, at, -1)

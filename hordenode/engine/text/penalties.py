@@ -20,7 +20,9 @@ def repetition(row: Row, seen: Ids, job: TextJob) -> None:
     all along s·x / (1 + |x|·(s - 1)).
     """
     ids = seen[-job.rep_pen_range :]
-    row[ids] = weakened(row[ids], _strength(len(ids), job))  # of equal ids the newest, which is the last, counts
+    strength = _strength(len(ids), job)
+    here = ids >= 0
+    row[ids[here]] = weakened(row[ids[here]], strength[here])  # of equal ids the newest, which is the last, counts
 
 
 def everywhere(job: TextJob) -> float | None:
@@ -29,15 +31,20 @@ def everywhere(job: TextJob) -> float | None:
     return job.rep_pen if alone and job.rep_pen_range <= 0 and job.rep_pen_slope <= 0 else None
 
 
-def weakened(held: Row, strength: Row | float) -> Row:
+def only_lower(job: TextJob) -> bool:
+    """Whether no token becomes likelier by them, and none changes that was not seen."""
+    return job.rep_pen >= 1 and job.presence_penalty >= 0 and job.frequency_penalty >= 0 and job.dry_multiplier == 0
+
+
+def weakened(held: Row, strength: Row) -> Row:
     """Logits after a penalty of so much."""
     return np.where(held > 0, held / strength, held * strength)
 
 
-def _strength(count: int, job: TextJob) -> Row | float:
+def _strength(count: int, job: TextJob) -> Row:
     """The penalty of each of the last `count` places."""
     if job.rep_pen_slope <= 0 or job.rep_pen_range <= 1:
-        return job.rep_pen
+        return np.full(count, job.rep_pen)
     x = np.linspace(-1.0, 1.0, job.rep_pen_range)[-count:]
     slope = job.rep_pen_slope
     strength: Row = 1.0 + (job.rep_pen - 1.0) * (1.0 + slope * x / (1.0 + np.abs(x) * (slope - 1.0))) / 2.0
@@ -46,7 +53,7 @@ def _strength(count: int, job: TextJob) -> Row | float:
 
 def presence_and_frequency(row: Row, written: Ids, job: TextJob) -> None:
     """Take off a sum for each token that was written, and one for each time (the OpenAI API's definition)."""
-    ids, counts = np.unique(written, return_counts=True)
+    ids, counts = np.unique(written[written >= 0], return_counts=True)
     row[ids] -= job.presence_penalty + job.frequency_penalty * counts
 
 

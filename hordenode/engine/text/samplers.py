@@ -177,7 +177,7 @@ def draw_hot(row: NDArray[np.float32], top: float, temperature: float, point: fl
 
 
 def _find(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int64]:
-    edges = np.cumsum(weights, axis=1)
+    edges = weights.cumsum(axis=1)
     found: NDArray[np.int64] = (edges <= points[:, None] * edges[:, -1:]).sum(axis=1)
     for row, column in enumerate(found.tolist()):
         if column == weights.shape[1]:  # the product may be rounded up to the end
@@ -300,9 +300,9 @@ def _enough(chances: Probabilities, rank: NDArray[np.float64], share: Column) ->
 
 def _ranked(chances: Probabilities, rank: NDArray[np.float64]) -> tuple[Columns, Probabilities]:
     """Columns from the highest rank down, of equals the left one first, and the chances of all before each."""
-    order = np.argsort(-rank, axis=1, kind="stable")
+    order = (-rank).argsort(axis=1, kind="stable")
     ranked = chances[_lines(order), order]
-    return order, np.cumsum(ranked, axis=1) - ranked
+    return order, ranked.cumsum(axis=1) - ranked
 
 
 def _lines(columns: Columns) -> Columns:

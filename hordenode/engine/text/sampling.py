@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from hordenode.engine.jobs import TextJob
 from hordenode.engine.text import penalties, samplers, shortlist
-from hordenode.engine.text.draft import TOP_K, Draft, Step
+from hordenode.engine.text.draft import SPARE, TOP_K, Draft, Step, Steps
 from hordenode.engine.text.samplers import SPAN, Column, Columns, Logits
 
 NOTHING = -1
-NEVER = np.empty(0, np.int64)
 
 Row = NDArray[np.float32]
 Grid = NDArray[np.float32]
@@ -34,7 +33,7 @@ class _Rows:
     numbers: list[int]
     drafts: list[Draft]
     logits: Logits
-    steps: tuple[Step, ...]
+    steps: Steps
     tokens: Columns | None = None
 
 
@@ -60,10 +59,10 @@ def pick(logits: Grid, drafts: Sequence[Draft], spans: Grid | None = None) -> li
             chosen[number] = _draw_openly(logits[number], draft, tops[number])
         else:
             rest.append(_begin(number, logits[number], draft))
-    if 0 < len(short) < len(logits):
-        logits, spans = logits[short], None if spans is None else spans[short]
-    few = _few(short, logits, [drafts[number] for number in short], spans) if short else []
-    for rows in (*few, *_alike(rest)):
+    if short:
+        few, late = _few(short, logits, [drafts[number] for number in short], spans)
+        rest = few + rest + [_begin(number, logits[number], drafts[number]) for number in late]
+    for rows in _alike(rest):
         for number, token in zip(rows.numbers, _finish(rows), strict=True):
             chosen[number] = token
     return chosen
@@ -89,38 +88,56 @@ def _draw_openly(logits: Row, draft: Draft, top: float) -> int:
     return token
 
 
-def _few(numbers: list[int], logits: Grid, drafts: list[Draft], spans: Grid | None) -> list[_Rows]:
-    """What top_k leaves of rows. Penalties reach what was seen: all else can be ranked as it is, and that apart."""
+def _few(numbers: list[int], logits: Grid, drafts: list[Draft], spans: Grid | None) -> tuple[list[_Rows], list[int]]:
+    """What top_k leaves of some rows; and the numbers of those where it was not seen, as too many candidates fell.
+
+    Penalties only lower what was seen, so among enough candidates are the highest of all.
+    """
+    if len(numbers) < len(logits):
+        logits, spans = logits[numbers], None if spans is None else spans[numbers]
     logits = np.ascontiguousarray(logits)
-    width, line = logits.shape[1], logits.reshape(-1)
     counts = np.array([draft.job.top_k for draft in drafts])
-    known = [draft.history.distinct() if draft.penalised else NEVER for draft in drafts]
-    sizes = [len(ids) for ids in known]
-    seen = np.concatenate(known) + np.arange(0, len(line), width).repeat(sizes)
-    banned = [token + row * width for row, draft in enumerate(drafts) for token in draft.banned]
-    apart = np.append(seen, banned) if banned else seen
-    held, line[apart] = line[apart], -np.inf
-    found = shortlist.reaching(logits, counts, spans, apart)
-    line[apart] = held
-    values = _penalised(held[: len(seen)].astype(np.float64), sizes, drafts)
-    if banned:
-        values[np.isin(seen, banned)] = -np.inf
-    near = values >= found.bounds.repeat(sizes)
-    places, values = np.concatenate((seen[near], found.places)), np.concatenate((values[near], found.values))
-    return [
-        group
-        for at, few, tokens in shortlist.highest(places, values, width, counts)
-        for group in _by_steps([numbers[row] for row in at], [drafts[row] for row in at], few, tokens)
-    ]
+    found = shortlist.shortlist(logits, counts + [draft.spare for draft in drafts], spans)
+    fallen = _lower(found, drafts, logits.shape[1])
+    shortlist.keep_highest(found.logits, counts)
+    enough = (found.sizes - fallen >= counts) | (found.sizes == logits.shape[1])
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    late = []
+    for row, (draft, size, fell, good) in enumerate(
+        zip(drafts, found.sizes.tolist(), fallen.tolist(), enough.tolist(), strict=True)
+    ):
+        draft.spare = fell + SPARE
+        if good:
+            groups.setdefault((samplers.room(size), draft.behind), []).append(row)
+        else:
+            late.append(numbers[row])
+    return [_rows(numbers, drafts, found, rows, width, steps) for (width, steps), rows in groups.items()], late
 
 
-def _by_steps(numbers: list[int], drafts: list[Draft], logits: Logits, tokens: Columns) -> Iterable[_Rows]:
-    """Rows to which top_k was applied, by what comes next."""
-    steps = [draft.behind for draft in drafts]
-    for kind in dict.fromkeys(steps):
-        at = [row for row, each in enumerate(steps) if each == kind]
-        alike = slice(None) if len(at) == len(steps) else at
-        yield _Rows([numbers[row] for row in at], [drafts[row] for row in at], logits[alike], kind, tokens[alike])
+def _rows(
+    numbers: list[int], drafts: list[Draft], found: shortlist.Shortlist, rows: list[int], width: int, steps: Steps
+) -> _Rows:
+    at = slice(len(drafts)) if len(rows) == len(drafts) else rows
+    few, tokens = found.logits[at, :width], found.tokens[at, :width]
+    return _Rows([numbers[row] for row in rows], [drafts[row] for row in rows], few, steps, tokens)
+
+
+def _lower(found: shortlist.Shortlist, drafts: list[Draft], width: int) -> NDArray[np.int64]:
+    """Penalise candidates that were seen and rule out banned ones; returns how many of each row."""
+    lowered = np.zeros(found.logits.shape, np.bool_)
+    for row, (draft, size) in enumerate(zip(drafts, found.sizes.tolist(), strict=True)):
+        if draft.penalised:
+            lowered[row, :size] = draft.history.seen(width)[found.tokens[row, :size]]
+            if draft.strength is None:
+                _penalise(found.logits[row], draft.history.where(found.tokens[row, :size]), draft)
+        if draft.banned:
+            ruled_out = np.isin(found.tokens[row, :size], draft.banned)
+            found.logits[row, :size][ruled_out] = -np.inf
+            lowered[row, :size] |= ruled_out
+    strengths = np.array([[draft.strength or 1.0] for draft in drafts])
+    np.copyto(found.logits, penalties.weakened(found.logits, strengths), where=lowered)
+    fallen: NDArray[np.int64] = lowered.sum(axis=1)
+    return fallen
 
 
 def _begin(number: int, logits: Row, draft: Draft) -> _Rows:
@@ -226,21 +243,8 @@ def _bias(row: NDArray[np.float64], draft: Draft) -> None:
         row[list(draft.banned)] = -np.inf
 
 
-def _penalised(values: NDArray[np.float64], sizes: list[int], drafts: list[Draft]) -> NDArray[np.float64]:
-    """What was seen of each text, so many values one behind the other, after its penalties."""
-    strengths = [draft.strength for draft in drafts if draft.strength]
-    if len(strengths) == len(drafts):
-        return penalties.weakened(values, np.array(strengths).repeat(sizes))
-    start = 0
-    for draft, size in zip(drafts, sizes, strict=True):
-        if size:
-            _penalise(values[start : start + size], draft.history.where(), draft)
-        start += size
-    return values
-
-
 def _penalise(row: NDArray[np.float64], seen: NDArray[np.int64], draft: Draft) -> None:
-    """`seen`: where in the row the text's tokens are."""
+    """`seen`: where in the row the text's tokens are; -1: nowhere."""
     job = draft.job
     if job.rep_pen != 1.0:
         penalties.repetition(row, seen, job)

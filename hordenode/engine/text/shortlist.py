@@ -1,12 +1,12 @@
 """The few likeliest of wide rows of logits, found for all rows of a batch at once.
 
 A step has a millisecond for eight texts. What numpy computes here costs little; that it is asked costs more, as all the
-model's weights went through the processor's caches since the last time. So it is asked seldom, and for all rows together.
+model's weights went through the processor's caches since the last time. So it is asked seldom, for all rows together, and
+by methods, as numpy's functions of the same name are Python around them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,60 +18,55 @@ Grid = NDArray[np.float32]
 Places = NDArray[np.int64]  # in a grid [rows, width] that is laid out as one line
 
 
-class Found(NamedTuple):
-    """Some places and what they hold; and for each row a bound: what is below it does not matter."""
+class Shortlist(NamedTuple):
+    """Logits of some tokens of each row, from left to right, and which tokens [rows, few].
 
-    places: Places
-    values: Grid
-    bounds: Grid
+    `sizes`: how many; from there on a row is filled up with -inf and 0.
+    """
+
+    logits: Logits
+    tokens: Columns
+    sizes: NDArray[np.int64]
 
 
-def reaching(grid: Grid, counts: Places, spans: Grid | None, apart: Places) -> Found:
-    """What is among the `counts` highest of each row, and a little more.
+def shortlist(grid: Grid, counts: Places, spans: Grid | None) -> Shortlist:
+    """The `counts` highest of each row, with all that are equal to the last of them, and some more.
 
     `spans`: the highest of each SPAN neighbours [rows, spans], where they are known: then most of the grid is not looked
-    at. Of what lies `apart`, which holds -inf, they may tell something else.
+    at.
     """
-    rows, width = grid.shape
     if spans is not None and counts.max() <= spans.shape[1]:
-        free = spans.copy()
-        free.reshape(-1)[apart // SPAN] = -np.inf
-        free.sort(axis=1)
-        bounds: Grid = free[np.arange(rows), spans.shape[1] - counts]
-        if bounds.min() > -np.inf:
-            return _near(grid, spans, bounds)
-    each = zip(range(0, grid.size, width), grid, counts.tolist(), strict=True)
-    places = np.concatenate([start + candidates(row, count) for start, row, count in each])
-    return Found(places, grid.reshape(-1)[places], np.full(rows, -np.inf, np.float32))
+        places, values = _near(grid, counts, spans)
+    else:
+        each = zip(range(0, grid.size, grid.shape[1]), grid, counts.tolist(), strict=True)
+        places = np.concatenate([start + candidates(row, count) for start, row, count in each])
+        values = grid.reshape(-1)[places]
+    lines, columns = np.divmod(places, grid.shape[1])
+    sizes = np.bincount(lines, minlength=len(grid))
+    shape = len(grid), room(int(sizes.max()))
+    at = np.arange(len(places)) + (np.arange(0, shape[0] * shape[1], shape[1]) - sizes.cumsum() + sizes).repeat(sizes)
+    few, tokens = np.empty(shape), np.zeros(shape, np.int64)
+    few.fill(-np.inf)
+    few.reshape(-1)[at], tokens.reshape(-1)[at] = values, columns
+    return Shortlist(few, tokens, sizes)
 
 
-def _near(grid: Grid, spans: Grid, bounds: Grid) -> Found:
-    """All that reaches the bound of its row."""
-    good = (spans >= bounds[:, None]).reshape(-1).nonzero()[0]
+def _near(grid: Grid, counts: Places, spans: Grid) -> tuple[Places, Grid]:
+    """All that reach the highest of the last of so many spans."""
+    rows, size = spans.shape
+    ranked = spans.copy()
+    ranked.sort(axis=1)
+    bounds = ranked[np.arange(rows), size - counts, None]
+    good = (spans >= bounds).reshape(-1).nonzero()[0]
     block = grid.reshape(-1, SPAN).take(good, axis=0)
-    near = (block >= bounds[good // spans.shape[1], None]).reshape(-1).nonzero()[0]
-    return Found(good[near // SPAN] * SPAN + near % SPAN, block.reshape(-1)[near], bounds)
+    near = (block >= bounds[good // size]).reshape(-1).nonzero()[0]
+    return good[near // SPAN] * SPAN + near % SPAN, block.reshape(-1)[near]
 
 
-def highest(places: Places, values: Logits, width: int, counts: Places) -> Iterator[tuple[list[int], Logits, Columns]]:
-    """The `counts` highest values of each row, with all that equal the last of them; the others become -inf.
-
-    Yields which rows, and [rows, few] their values and columns, from left to right: rows together that are given the
-    same width, which each decides by itself (see samplers.padded).
-    """
-    order, rows = places.argsort(), len(counts)
-    lines, columns = np.divmod(places[order], width)
-    sizes = np.bincount(lines, minlength=rows)
-    rooms = [room(size) for size in sizes.tolist()]
-    widest = max(rooms)
-    at = np.arange(len(lines)) + (np.arange(0, rows * widest, widest) - sizes.cumsum() + sizes).repeat(sizes)
-    few, tokens = np.full((rows, widest), -np.inf), np.zeros((rows, widest), np.int64)
-    few.reshape(-1)[at], tokens.reshape(-1)[at] = values[order], columns
-    last = np.sort(few, axis=1)[np.arange(rows), np.maximum(widest - counts, 0)]
-    few[few < last[:, None]] = -np.inf
-    if len(set(rooms)) == 1:
-        yield list(range(rows)), few, tokens
-        return
-    for each in dict.fromkeys(rooms):
-        alike = [row for row, size in enumerate(rooms) if size == each]
-        yield alike, few[alike, :each], tokens[alike, :each]
+def keep_highest(logits: Logits, counts: Places) -> None:
+    """Rule out all but the `counts` highest of each row [rows, few], and those just as likely as the last of them."""
+    rows, few = logits.shape
+    ranked = logits.copy()
+    ranked.sort(axis=1)
+    last = ranked[np.arange(rows), np.maximum(few - counts, 0), None]
+    logits[logits < last] = -np.inf

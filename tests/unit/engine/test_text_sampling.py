@@ -284,7 +284,7 @@ def test_drawn_as_often_as_likely() -> None:
         {"top_k": 40},
         {"top_k": 40, "top_p": 0.9, "rep_pen": 1.1},
         {"top_k": 3, "rep_pen": 1.5, "rep_pen_range": 4, "rep_pen_slope": 2.0, "min_p": 0.1},
-        {"top_k": 100, "presence_penalty": 1.5, "frequency_penalty": -2.0, "typical": 0.8},
+        {"top_k": 100, "presence_penalty": 1.5, "frequency_penalty": 0.7, "typical": 0.8},
     ],
 )
 @pytest.mark.parametrize("size", [5000, 6 * 1024])
@@ -309,6 +309,18 @@ def test_a_few_candidates_are_as_good_as_all(settings: dict[str, Any], size: int
             assert pick(row[None], drafts[2:], spans) == [few]
             assert (row == before).all()
             tokens.append(few)
+
+
+@pytest.mark.parametrize("change", [{"frequency_penalty": -2.0}, {"presence_penalty": -0.1}, {"rep_pen": 0.9}])
+def test_what_may_raise_a_token_is_looked_for_among_all(change: dict[str, Any]) -> None:
+    """One that was unlikely until now may become the likeliest."""
+    row = np.zeros(samplers.WIDE, np.float32)
+    row[:50] = 3.0
+    row[99] = 2.9
+    settings: dict[str, Any] = {"top_k": 1, "temperature": 0.01, **change}
+    one = Draft(replace(JOB, **settings), [99] * 9, 0, seeded(0))
+    assert not one.short
+    assert pick(row[None], [one]) == [99]
 
 
 def test_the_likeliest_is_found_by_the_highest_of_neighbours() -> None:
