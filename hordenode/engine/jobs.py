@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +205,7 @@ class AlchemyResult:
 Result = ImageResult | TextResult | AlchemyResult
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Step `step` of at most `steps` is done; `text`: what a text job wrote since the last report.
 
     `preview`: what an image job has drawn so far, small. `logprobs`: of the token of this step, where asked for.

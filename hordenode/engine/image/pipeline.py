@@ -6,7 +6,6 @@ prompts -> condition; noise or source -> (schedule × sampler × denoiser) -> la
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +83,7 @@ class ImagePipeline:
 
         def heard(progress: Progress) -> None:
             nonlocal last
-            last = replace(progress, preview=None)
+            last = progress._replace(preview=None)
             report(progress)
 
         def again() -> None:

@@ -45,7 +45,7 @@ class _Text:
         if isinstance(outcome, Progress):
             self.text += outcome.text
             self.pieces += 1
-            return replace(outcome, step=min(self.pieces, self.job.max_length), steps=self.job.max_length)
+            return outcome._replace(step=min(self.pieces, self.job.max_length), steps=self.job.max_length)
         if isinstance(outcome, TextResult) and self.before:
             return replace(outcome, text=self.before + outcome.text, tokens=self.pieces)
         return outcome

@@ -117,12 +117,13 @@ class TextBatch:
             texts = [text for text in texts if text.entry.id not in stuck]
         tokens = pick(logits, [text.draft for text in texts], spans)
         for text, row, token in zip(texts, logits, tokens, strict=True):
-            outcomes += (
-                self._append(text, token, row) if token != NOTHING else [self._fail(text, EngineError(NO_NUMBER))]
-            )
+            if token == NOTHING:
+                outcomes.append(self._fail(text, EngineError(NO_NUMBER)))
+            else:
+                self._append(text, token, row, outcomes)
         return outcomes
 
-    def _append(self, text: _Writing, token: int, row: Row) -> list[Outcome]:
+    def _append(self, text: _Writing, token: int, row: Row, outcomes: list[Outcome]) -> None:
         sequence, job, guide = text.sequence, text.sequence.job, text.draft.guide
         last = token not in sequence.ends and guide is not None and guide.take(token)
         likely = None
@@ -130,11 +131,10 @@ class TextBatch:
             likely = likelihood(row, token, job.logprobs, sequence.tokenizer)
             sequence.logprobs.append(likely)
         piece = sequence.append(token, last=last)
-        outcomes: list[Outcome] = [Progress(job.id, sequence.written, sequence.limit, piece, logprobs=likely)]
+        outcomes.append(Progress(job.id, sequence.written, sequence.limit, piece, None, likely))
         if sequence.finish_reason is not None:
             self.drop(job.id)
             outcomes.append(sequence.result())
-        return outcomes
 
     def abort(self, error: Exception) -> list[Failure]:
         """Give up all texts."""
