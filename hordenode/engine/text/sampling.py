@@ -41,7 +41,6 @@ def pick(logits: Grid, drafts: Sequence[Draft], spans: Grid | None = None) -> li
     """The next token for each row of logits [rows, vocabulary]: NOTHING where they are no numbers. What is off costs nothing.
 
     `spans`: the highest of each SPAN neighbours [rows, spans], where known: whoever reads all logits waits for memory.
-    A row may be changed meanwhile; in the end it is what it was.
     """
     if all(draft.sure for draft in drafts):
         best = _likeliest(logits, spans)
@@ -79,13 +78,11 @@ def _likeliest(logits: Grid, spans: Grid | None) -> list[int]:
 
 def _draw_openly(logits: Row, draft: Draft, top: float) -> int:
     """Any token, as likely as it is at the text's temperature."""
-    banned, temperature, point = list(draft.banned), draft.job.temperature, draft.random.random()
-    if not banned:
-        return samplers.draw_hot(logits, top, temperature, point)
-    hidden, logits[banned] = logits[banned], -np.inf
-    token = samplers.draw_hot(logits, float(logits.max()), temperature, point)
-    logits[banned] = hidden
-    return token
+    if draft.banned:
+        logits = logits.copy()
+        logits[list(draft.banned)] = -np.inf
+        top = float(logits.max())
+    return samplers.draw_hot(logits, top, draft.job.temperature, draft.random.random())
 
 
 def _few(numbers: list[int], logits: Grid, drafts: list[Draft], spans: Grid | None) -> tuple[list[_Rows], list[int]]:
@@ -101,17 +98,16 @@ def _few(numbers: list[int], logits: Grid, drafts: list[Draft], spans: Grid | No
     fallen = _lower(found, drafts, logits.shape[1])
     shortlist.keep_highest(found.logits, counts)
     enough = (found.sizes - fallen >= counts) | (found.sizes == logits.shape[1])
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    late = []
-    for row, (draft, size, fell, good) in enumerate(
-        zip(drafts, found.sizes.tolist(), fallen.tolist(), enough.tolist(), strict=True)
-    ):
+    for draft, fell in zip(drafts, fallen.tolist(), strict=True):
         draft.spare = fell + SPARE
-        if good:
-            groups.setdefault((samplers.room(size), draft.behind), []).append(row)
+    groups: dict[tuple[int, Steps], list[int]] = {}
+    sizes, late = found.sizes.tolist(), []
+    for row, is_enough in enumerate(enough.tolist()):
+        if is_enough:
+            groups.setdefault((samplers.room(sizes[row]), drafts[row].behind), []).append(row)
         else:
             late.append(numbers[row])
-    return [_rows(numbers, drafts, found, rows, width, steps) for (width, steps), rows in groups.items()], late
+    return [_rows(numbers, drafts, found, rows, *kind) for kind, rows in groups.items()], late
 
 
 def _rows(
@@ -131,7 +127,7 @@ def _lower(found: shortlist.Shortlist, drafts: list[Draft], width: int) -> NDArr
             if draft.strength is None:
                 _penalise(found.logits[row], draft.history.where(found.tokens[row, :size]), draft)
         if draft.banned:
-            ruled_out = np.isin(found.tokens[row, :size], draft.banned)
+            ruled_out = np.logical_or.reduce([found.tokens[row, :size] == token for token in draft.banned])
             found.logits[row, :size][ruled_out] = -np.inf
             lowered[row, :size] |= ruled_out
     strengths = np.array([[draft.strength or 1.0] for draft in drafts])

@@ -33,10 +33,10 @@ def shortlist(grid: Grid, counts: Places, spans: Grid | None) -> Shortlist:
     """The `counts` highest of each row, with all that are equal to the last of them, and some more.
 
     `spans`: the highest of each SPAN neighbours [rows, spans], where they are known: then most of the grid is not looked
-    at.
+    at, and where there are fewer spans than are wanted, there may be fewer candidates.
     """
-    if spans is not None and counts.max() <= spans.shape[1]:
-        places, values = _near(grid, counts, spans)
+    if spans is not None:
+        places, values = _near(grid, np.minimum(counts, spans.shape[1]), spans)
     else:
         each = zip(range(0, grid.size, grid.shape[1]), grid, counts.tolist(), strict=True)
         places = np.concatenate([start + candidates(row, count) for start, row, count in each])
