@@ -44,8 +44,7 @@ class Draft:
     allows: `sure`, the likeliest token is taken as it is; `short`, the steps begin with what needs few tokens alone;
     `open`, any token may come, as likely as it is at its temperature. `penalised`: the penalties come first; `behind`: the
     steps that come behind them and top_k, where it is short; `spare`: how many candidates are wanted beside top_k's, as
-    some were seen. `strength`: of a penalty that reaches all that was
-    seen alike, if it is by that alone.
+    some were seen; `strength`: of a penalty that reaches all that was seen alike, if it is by that alone.
     """
 
     job: TextJob
@@ -140,9 +139,9 @@ def _is_penalised(job: TextJob) -> bool:
 
 
 def _is_short(steps: Steps, job: TextJob) -> bool:
-    """Whether top_k comes first, or after penalties that only lower what was seen."""
+    """Whether top_k comes first, or after penalties that only lower what was seen; these never come later."""
     narrow = steps[:1] == (TOP_K,) or steps[:2] == (None, TOP_K)
-    return narrow and penalties.only_lower(job) and 2 * job.top_k <= samplers.GROUPS
+    return narrow and None not in steps[1:] and penalties.only_lower(job) and 2 * job.top_k <= samplers.GROUPS
 
 
 def _is_open(steps: Steps, job: TextJob) -> bool:

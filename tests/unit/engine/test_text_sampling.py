@@ -284,6 +284,7 @@ def test_drawn_as_often_as_likely() -> None:
         {"top_k": 40},
         {"top_k": 40, "top_p": 0.9, "rep_pen": 1.1},
         {"top_k": 3, "rep_pen": 1.5, "rep_pen_range": 4, "rep_pen_slope": 2.0, "min_p": 0.1},
+        {"top_k": 20, "rep_pen": 1.2, "sampler_order": (6, 0, 1, 2, 3, 4, 5)},
         {"top_k": 100, "presence_penalty": 1.5, "frequency_penalty": 0.7, "typical": 0.8},
     ],
 )
@@ -322,6 +323,16 @@ def test_what_may_raise_a_token_is_looked_for_among_all(change: dict[str, Any]) 
     one = Draft(replace(JOB, **settings), [99] * 9, 0, seeded(0))
     assert not one.short
     assert pick(row[None], [one]) == [99]
+
+
+def test_penalties_behind_top_k_reach_what_is_left() -> None:
+    """In a wide row they need all tokens, as they go by their numbers."""
+    row = -np.arange(samplers.WIDE, dtype=np.float32)
+    row[[4000, 30]] = 9.0, 8.9
+    settings: dict[str, Any] = {"top_k": 2, "temperature": 0.01, "rep_pen": 2.0, "sampler_order": (0, 1, 2, 3, 4, 5, 6)}
+    for tokens, expected in (([30, 5], 4000), ([4000, 5], 30)):
+        one = Draft(replace(JOB, **settings), tokens, 0, seeded(0))
+        assert pick(row[None], [one]) == [expected]
 
 
 def test_the_likeliest_is_found_by_the_highest_of_neighbours() -> None:
