@@ -129,14 +129,14 @@ class Runtime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
-        # Threads that wait awake take the processor from the node's other work (ARCHITECTURE 3.15); a UNet beside other
+        # Threads that wait awake take the processor from the node's other work (ARCHITECTURE 3.15): a UNet beside other
         # programs takes a fifth longer with them, and 3 % less on a computer that does nothing else. A text's token takes
-        # a tenth less when they do so for 100 µs and never longer than a run, and beside two busy programs 18 % less (of
-        # eight texts 4 %).
+        # a tenth less. They stay awake for the time between two tokens too: a thread that fell asleep there may be woken
+        # on the processor of the one that wakes it, and after a pause a token then took 13-18 ms instead of 9. Beside a
+        # busy program on two cores this costs 3-8 % of a text's token.
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin_us else "0")
         if spin_us:
             options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin_us))
-            options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.use_env_allocators", "1")
         options.log_severity_level = FATAL  # everything else arrives as an exception
         return options
