@@ -55,7 +55,7 @@ class Runtime:
     def __init__(self, settings: EngineSettings) -> None:
         self._wanted = settings.providers
         self._threads = settings.threads or core_count()
-        self._limited = settings.memory_mb > 0
+        self.limited = settings.memory_mb > 0  # whether the owner says how much memory there is
         self._spin_us = settings.spin_us
         self._chosen: tuple[Choice, ProviderReport] | None = None
         self._choosing = threading.Lock()  # `report` is asked from any thread
@@ -71,7 +71,7 @@ class Runtime:
     @property
     def frugal(self) -> bool:
         """Whether memory is dearer than a few per cent of time."""
-        return self._limited or self._choice()[0].name == "cpu"
+        return self.limited or self._choice()[0].name == "cpu"
 
     def open(
         self, file: Path, model: bytes | None = None, *, awake: bool = False, tiled_attention: bool = True

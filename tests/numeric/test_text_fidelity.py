@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,10 +19,13 @@ from hordenode.config import EngineSettings
 from hordenode.engine.backends import Failure
 from hordenode.engine.jobs import TextJob, TextResult
 from hordenode.engine.runtime import Runtime
+from hordenode.engine.text import pointwise
+from hordenode.engine.text.last_token import last_only
 from hordenode.engine.text.pipeline import TextPipeline
 from hordenode.engine.text.runner import Runner, Scores
 from hordenode.engine.text.scheduler import CHUNK, Move, Scheduler
 from hordenode.engine.tokenizer import open_tokenizer
+from tests.numeric.converted import convert_golden
 
 GOLDENS = Path(__file__).parent / "goldens"
 FOLDER = GOLDENS / "text"
@@ -98,8 +102,21 @@ def likeliest(row: NDArray[np.float32]) -> int:
     return int(np.where(np.arange(len(row)) == END, -np.inf, row).argmax())
 
 
-def bench(max_batch: int, chunk: int = CHUNK) -> Bench:
-    pipeline = TextPipeline(TextModel(path=FOLDER, context=CONTEXT, max_batch=max_batch), RUNTIME)
+@pytest.fixture(params=["products", "convolutions"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The model as it is stored, and as the converter writes it, made of convolutions when it loads."""
+    if request.param == "products":
+        return FOLDER
+    monkeypatch.setattr(pointwise, "X86", (platform.machine().lower(),))
+    monkeypatch.setattr(pointwise, "LEAST", 0)
+    made = convert_golden(FOLDER, tmp_path)
+    last = last_only(made / "model.onnx", "logits")
+    assert last is not None and pointwise.convolved(last, "input_ids", RUNTIME.report().threads) is not None
+    return made
+
+
+def bench(folder: Path, max_batch: int, chunk: int = CHUNK) -> Bench:
+    pipeline = TextPipeline(TextModel(path=folder, context=CONTEXT, max_batch=max_batch), RUNTIME)
     pipeline.batch.scheduler.chunk = chunk
     recorder = Recorder(
         pipeline.batch.runner, pipeline.batch.scheduler, {str(n): size for n, size in enumerate(LENGTHS)}
@@ -123,24 +140,24 @@ def test_the_prompts_are_ragged() -> None:
 
 
 @pytest.mark.parametrize("chunk", [CHUNK, 7])
-def test_alone(chunk: int) -> None:
-    alone = bench(1, chunk)
+def test_alone(folder: Path, chunk: int) -> None:
+    alone = bench(folder, 1, chunk)
     for at in range(len(CASES)):
         alone.serve([job(at)])
         alone.compare(at)
 
 
 @pytest.mark.parametrize(("max_batch", "chunk"), [(8, CHUNK), (8, 50), (3, CHUNK)])
-def test_together(max_batch: int, chunk: int) -> None:
-    together = bench(max_batch, chunk)
+def test_together(folder: Path, max_batch: int, chunk: int) -> None:
+    together = bench(folder, max_batch, chunk)
     together.serve(job(at) for at in range(len(CASES)))
     for at in range(len(CASES)):
         together.compare(at)
 
 
-def test_with_a_beginning_that_was_read_for_another() -> None:
+def test_with_a_beginning_that_was_read_for_another(folder: Path) -> None:
     """The prompts of 150 tokens and more begin alike."""
-    reused = bench(4)
+    reused = bench(folder, 4)
     reused.serve([job(4)])
     reused.serve(job(at) for at in (5, 6, 7))
     assert {before for name, before in reused.recorder.reads if name == "5"} == {128, 256}
@@ -154,8 +171,8 @@ def test_with_a_beginning_that_was_read_for_another() -> None:
         reused.compare(at, f"again {at}")
 
 
-def test_giving_way_to_urgent_texts_and_beside_cancelled_ones() -> None:
-    pressed = bench(3)
+def test_giving_way_to_urgent_texts_and_beside_cancelled_ones(folder: Path) -> None:
+    pressed = bench(folder, 3)
     urgent = [job(at, id=f"urgent {at}", priority=0) for at in (2, 3, 6)]
     begin = {step: partial(pressed.pipeline.begin, each) for step, each in zip((14, 22, 40), urgent, strict=True)}
     cancelled = [job(at, id=f"cancelled {at}", priority=5) for at in (1, 7)]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from hordenode.catalog import TextModel
 from hordenode.engine.backends import Failure
+from hordenode.engine.files import size_mb
 from hordenode.engine.jobs import Progress, TextJob, TextResult
-from hordenode.engine.memory import gather
+from hordenode.engine.memory import available_mb, gather
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.seeds import seeded
-from hordenode.engine.text import logprobs
+from hordenode.engine.text import logprobs, pointwise
 from hordenode.engine.text.batch import TextBatch
 from hordenode.engine.text.concat import ConcatRunner
+from hordenode.engine.text.config import DecoderPart
 from hordenode.engine.text.draft import Draft, check
 from hordenode.engine.text.guide import Guides
 from hordenode.engine.text.last_token import last_only
@@ -42,7 +45,7 @@ class TextPipeline:
         self._guides = Guides(self._tokenizer, self._config.ends)
         decoder = self._config.model.decoder
         file = model.path / decoder.filename
-        changed = last_only(file, decoder.outputs.logits)
+        changed = _ready(file, decoder, runtime)
         scores = (decoder.num_attention_heads or MANY) * CHUNK * self._context * FLOAT
         session = runtime.open(file, changed, awake=True, tiled_attention=scores > UNTILED)
         if session.reads_in_place:
@@ -84,3 +87,11 @@ class TextPipeline:
                     report(outcome)
         finally:
             self.batch.drop(job.id)
+
+
+def _ready(file: Path, decoder: DecoderPart, runtime: Runtime) -> bytes | None:
+    """The graph in a file as it is best run; None: as it is there."""
+    changed, report = last_only(file, decoder.outputs.logits), runtime.report()
+    if changed is not None and not runtime.limited and pointwise.pays(report, size_mb(file.parent), available_mb()):
+        return pointwise.convolved(changed, decoder.inputs.input_ids, report.threads) or changed
+    return changed

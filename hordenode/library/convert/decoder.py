@@ -186,7 +186,7 @@ class DecoderWriter:
         ends = not (self._precision.half or shape.logit_cap)  # nothing comes behind the matrix
         name = LOGITS if ends else "lm_head"
         if head is None and not self._precision.bits:  # the table is the matrix too: no second copy in the file
-            made = graph.add("FusedMatMul", [state, table], name, domain=MICROSOFT, transB=1)
+            made = self._product(name, state, table)
         else:
             made = self._linear("lm_head", state, head or Linear(self._weights.embedding(), None), name)
         if ends:
@@ -204,11 +204,14 @@ class DecoderWriter:
         if bits:
             made = self._quantised(weight, bare, state, linear)
         else:
-            stored = graph.weight(weight, linear.weight.T)
-            made = graph.add("MatMul", [state, stored], bare)
+            made = self._product(bare, state, graph.weight(weight, linear.weight))
         if linear.bias is None:
             return made
         return graph.add("Add", [made, graph.weight(f"model.{name}.bias", linear.bias)], output)
+
+    def _product(self, name: str, state: str, matrix: str) -> str:
+        """By a matrix [out, in], as checkpoints have it: the engine can then lay it out as it likes."""
+        return self._graph.add("FusedMatMul", [state, matrix], name, domain=MICROSOFT, transB=1)
 
     def _quantised(self, weight: str, name: str, state: str, linear: Linear) -> str:
         graph, bits = self._graph, self._precision.bits
