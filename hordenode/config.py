@@ -159,7 +159,7 @@ class EngineSettings:
     )
     memory_mb: int = option(0, "Memory for loaded models in MB; 0 means no limit.")
     spin_us: int = option(
-        300, "Microseconds for which threads wait awake for the next part of a text's step; 0 lets them sleep at once."
+        500, "Microseconds for which threads wait awake for the next part of a text's step; 0 lets them sleep at once."
     )
     url: str = option("", "Address of the program that openai, kobold or a1111 names.")
     key: str = secret("Its API key, if it wants one; of a1111 user:password.")

@@ -1,4 +1,4 @@
-"""How fast texts are written: python -m tests.bench.bench_text [--precision fp32] [--pairs 30] [--threads 2] [--spin-us 300].
+"""How fast texts are written: python -m tests.bench.bench_text [--precision fp32] [--pairs 30] [--threads 2] [--spin-us 500].
 
 A 135M Llama of random weights. Every figure is a ratio to something that was measured in the same run: the median (and
 quartiles) of pairs of single steps that take turns, each after one that is not counted: what went before has emptied the
