@@ -12,13 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 from hordenode.catalog import PACKAGE
 from hordenode.config import EngineSettings
 from hordenode.engine.runtime import Array, Runtime, Session
-from hordenode.engine.text.last_token import SPANS, last_only, trimmed
+from hordenode.engine.text.last_token import LOGITS, MOST, SPAN, TOKENS, known, last_only, trimmed
 from hordenode.engine.text.layout import read_config
-from hordenode.engine.text.samplers import SPAN, WIDE
+from hordenode.engine.text.samplers import WIDE
 
 GOLDENS = Path(__file__).parent / "goldens"
 RUNTIME = Runtime(EngineSettings(threads=1, providers=("cpu",)))
-TOKENS = np.array([[5, 9, 44, 3, 7]])
+IDS = np.array([[5, 9, 44, 3, 7]])
 FOLDERS = {
     "genai": GOLDENS / "text",
     "optimum": Path(__file__).parents[1] / "library" / "goldens" / "optimum",
@@ -30,9 +30,9 @@ def answer(session: Session, folder: Path) -> Array:
     """Logits [1, positions, vocabulary] of a prompt."""
     decoder = read_config(folder).model.decoder
     feeds: dict[str, Array] = {
-        "input_ids": TOKENS,
-        "attention_mask": np.ones_like(TOKENS),
-        "position_ids": np.arange(TOKENS.size)[None],
+        "input_ids": IDS,
+        "attention_mask": np.ones_like(IDS),
+        "position_ids": np.arange(IDS.size)[None],
     }
     empty = np.zeros((1, decoder.num_key_value_heads, 0, decoder.head_size), np.float32)
     feeds |= {name: empty for name in session.inputs if name.startswith("past_key_values.")}
@@ -51,9 +51,12 @@ def test_the_last_position_alone_is_computed(name: str) -> None:
     np.testing.assert_allclose(last[:, 0], whole[:, -1], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("opset", "width"), [(14, WIDE), (21, WIDE + SPAN), (21, WIDE + 1)])
-def test_the_highest_of_neighbours_is_told(tmp_path: Path, opset: int, width: int) -> None:
-    """Where the vocabulary is wide, and neighbours come out even."""
+@pytest.mark.parametrize(
+    ("opset", "width", "told"),
+    [(13, WIDE, 64), (18, WIDE + SPAN, 65), (21, 2 * MOST * SPAN, MOST), (21, WIDE + 1, 0), (12, WIDE, 0)],
+)
+def test_the_highest_are_told(tmp_path: Path, opset: int, width: int, told: int) -> None:
+    """Where the vocabulary is wide and neighbours come out even, and the operators for it are there."""
     weight = np.random.default_rng(width).standard_normal((8, width), np.float32)
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["state", "weight"], ["logits"])],
@@ -65,12 +68,31 @@ def test_the_highest_of_neighbours_is_told(tmp_path: Path, opset: int, width: in
     file = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), str(file))
     session = RUNTIME.open(file, last_only(file, "logits"))
-    assert (SPANS in session.outputs) == (width % SPAN == 0)
+    assert [name in session.outputs for name in (LOGITS, TOKENS)] == [told > 0] * 2
     state = np.random.default_rng(0).standard_normal((3, 2, 8), np.float32)
-    logits, *spans = session.fetch({"state": state}, list(session.outputs))
+    logits, *few = session.fetch({"state": state}, list(session.outputs))
     np.testing.assert_allclose(logits[:, 0], state[:, 1] @ weight, rtol=0, atol=1e-5)
-    for told in spans:
-        np.testing.assert_array_equal(told, logits.reshape(3, -1, SPAN).max(axis=2))
+    if told:
+        highest, tokens = few
+        assert told == known(width) and tokens.shape == (3, told)
+        np.testing.assert_array_equal(highest, -np.sort(-logits[:, 0], axis=1)[:, :told])
+        np.testing.assert_array_equal(np.take_along_axis(logits[:, 0], tokens, axis=1), highest)
+
+
+def test_of_equal_ones_the_left_is_told_first(tmp_path: Path) -> None:
+    weight = np.zeros((1, WIDE), np.float32)
+    weight[0, [4000, 70, 65, 3]] = 2.0, 1.0, 2.0, 1.0
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["state", "weight"], ["logits"])],
+        "head",
+        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["rows", "positions", 1])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "positions", WIDE])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    file = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=8), str(file))
+    (tokens,) = RUNTIME.open(file, last_only(file, "logits")).fetch({"state": np.ones((1, 1, 1))}, [TOKENS])
+    assert tokens[0, :2].tolist() == [65, 4000]
 
 
 def test_what_cannot_be_changed_stays(tmp_path: Path) -> None:

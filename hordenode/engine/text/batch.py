@@ -110,12 +110,12 @@ class TextBatch:
             except EngineError as error:
                 stuck.add(text.entry.id)
                 outcomes.append(self._fail(text, error))
-        logits, spans = scores
+        logits, highest = scores
         if stuck:
             fit = [text.entry.id not in stuck for text in texts]
-            logits, spans = logits[fit], None
+            logits, highest = logits[fit], None
             texts = [text for text in texts if text.entry.id not in stuck]
-        tokens = pick(logits, [text.draft for text in texts], spans)
+        tokens = pick(logits, [text.draft for text in texts], highest)
         for text, row, token in zip(texts, logits, tokens, strict=True):
             if token == NOTHING:
                 outcomes.append(self._fail(text, EngineError(NO_NUMBER)))

@@ -15,7 +15,7 @@ from hordenode.engine.text.samplers import Logits
 
 ORDER = (6, 0, 1, 3, 4, 2, 5)
 TEMPERATURE, PENALTIES = 5, 6
-SPARE = 8  # candidates beside those that were seen last time
+SPARE = 8  # candidates beside top_k's, as long as they were enough
 NOT_NEGATIVE = (
     *("temperature", "dynatemp_range", "smoothing_factor", "top_k", "top_a", "min_p", "rep_pen_slope"),
     *("mirostat_tau", "xtc_probability", "dry_multiplier", "dry_base"),
@@ -62,7 +62,7 @@ class Draft:
     penalised: bool = field(init=False)
     behind: Steps = field(init=False)
     surprise: float = field(init=False)
-    spare: int = field(init=False, default=2 * SPARE)
+    spare: int = field(init=False, default=SPARE)
     strength: float | None = field(init=False)
 
     def __post_init__(self) -> None:

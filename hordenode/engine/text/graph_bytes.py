@@ -71,9 +71,10 @@ def opset(model: bytes) -> int:
     return max((version for each in own for version in values(each, OPSET_VERSION)), default=0)
 
 
-def made(kind: bytes, inputs: Iterable[bytes], output: bytes, *attributes: bytes) -> bytes:
-    """A node, named after what it makes."""
-    parts = [*((NODE_INPUT, name) for name in inputs), (NODE_OUTPUT, output), (NODE_NAME, output), (NODE_OP, kind)]
+def made(kind: bytes, inputs: Iterable[bytes], output: bytes, *attributes: bytes, more: bytes = b"") -> bytes:
+    """A node, named after what it makes; `more`: a second output."""
+    outputs = [(NODE_OUTPUT, name) for name in (output, more) if name]
+    parts = [*((NODE_INPUT, name) for name in inputs), *outputs, (NODE_NAME, output), (NODE_OP, kind)]
     return message(
         NODE, b"".join(message(*part) for part in [*parts, *((NODE_ATTRIBUTE, each) for each in attributes)])
     )

@@ -1,7 +1,8 @@
 """Reading a prompt needs the logits of its last token alone, and a graph computes those of all: a fifth of the work.
 
-So the last position is taken before the output matrix instead of behind it. And the graph tells the highest of each few
-neighbours among the logits, with all its threads and while they are at hand: who chooses a token then need not read all.
+So the last position is taken before the output matrix instead of behind it. And the graph tells the highest logits, with
+all its threads and while they are at hand: who chooses a token then need not read all. It looks for the highest of each
+few neighbours, and then among those where these are highest.
 The graph is changed in memory, as it is loaded; the file stays as other programs know it.
 """
 
@@ -14,6 +15,7 @@ from hordenode.engine.text.graph_bytes import (
     DIMENSION,
     ELEMENT,
     FLOAT,
+    INT64,
     NODE,
     NODE_INPUT,
     OUTPUT,
@@ -32,15 +34,17 @@ from hordenode.engine.text.graph_bytes import (
     text,
     whole,
 )
-from hordenode.engine.text.samplers import SPAN, WIDE
+from hordenode.engine.text.samplers import WIDE
 
-AXES_ARE_INPUT = 18  # from this opset on
+AXES_ARE_INPUT, NEWEST_NEEDED = 18, 13  # opsets: from the first on; of what tells the highest logits
 
 MATRICES = (b"MatMul", b"FusedMatMul", b"MatMulNBits")
 BEHIND = (b"Cast", b"Mul", b"Div", b"Add", b"Tanh")  # what may come between: it takes each position by itself
 LARGEST = 256 * 2**20  # a file with its weights inside that is larger is not read just for this
 NAME = b"hordenode.last_token"
-SPANS = "hordenode.spans"  # output [rows, spans] of a changed graph
+LOGITS, TOKENS = "hordenode.highest.logits", "hordenode.highest.tokens"  # outputs [rows, known(vocabulary)]
+SPAN = 64  # neighbours
+MOST = 128  # highest logits of a row that are told
 
 
 def last_only(file: Path, logits: str) -> bytes | None:
@@ -64,7 +68,7 @@ def trimmed(model: bytes, logits: str) -> bytes | None:
             _gather(matrix.inputs[0]),
             _with_input(matrix),
             graph[matrix.end :],
-            _spans(model, graph, logits.encode()),
+            _highest(model, graph, logits.encode()),
         )
         return b"".join((graph[: matrix.start], *parts))
 
@@ -91,20 +95,57 @@ def _with_input(node: Node) -> bytes:
     return message(NODE, b"".join((node.body[: first.start], message(NODE_INPUT, NAME), node.body[first.end :])))
 
 
-def _spans(model: bytes, graph: memoryview, logits: bytes) -> bytes:
-    """What tells the highest of each SPAN neighbours of `logits` [rows, 1, vocabulary]; nothing where that is no use."""
+def known(width: int) -> int:
+    """How many of the highest logits of a vocabulary of this size are told."""
+    return 0 if width < WIDE or width % SPAN else min(MOST, width // SPAN)
+
+
+def _highest(model: bytes, graph: memoryview, logits: bytes) -> bytes:
+    """What tells the highest of `logits` [rows, 1, vocabulary], and their tokens; nothing where that is no use."""
     width = max((_width(body) for body in bodies(graph, OUTPUT) if text(body, VALUE_NAME) == logits), default=0)
-    if width < WIDE or width % SPAN:
+    count, version = known(width), opset(model)
+    if not count or version < NEWEST_NEEDED:
         return b""
-    name, shape, axes = SPANS.encode(), SPANS.encode() + b".shape", SPANS.encode() + b".axes"
-    bare = one(b"keepdims", 0)
-    cut = whole(shape, [0, -1, SPAN]) + made(b"Reshape", [logits, shape], name + b".cut")
-    if opset(model) >= AXES_ARE_INPUT:
-        most = whole(axes, [2]) + made(b"ReduceMax", [name + b".cut", axes], name, bare)
-    else:
-        most = made(b"ReduceMax", [name + b".cut"], name, bare, several(b"axes", 2))
-    kind = message(VALUE_TYPE, message(TENSOR_TYPE, number(ELEMENT, FLOAT)))
-    return cut + most + message(OUTPUT, message(VALUE_NAME, name) + kind)
+    numbers = {
+        "spans": [0, -1, SPAN],
+        "axis": [2],
+        "count": [count],
+        "column": [0, -1, 1],
+        "flat": [0, -1],
+        "span": [SPAN],
+    }
+    name = {each: b"hordenode.%b" % each.encode() for each in numbers}
+
+    def own(each: str) -> bytes:
+        return b"hordenode.highest.%b" % each.encode()
+
+    axes = ([name["axis"]], ()) if version >= AXES_ARE_INPUT else ([], (several(b"axes", 2),))
+    nodes_made = [
+        made(b"Reshape", [logits, name["spans"]], own("cut")),
+        made(b"ReduceMax", [own("cut"), *axes[0]], own("tops"), one(b"keepdims", 0), *axes[1]),
+        _top([own("tops"), name["count"]], own("top"), own("place")),
+        made(b"Reshape", [own("place"), name["column"]], own("places")),
+        made(b"GatherND", [own("cut"), own("places")], own("spans"), one(b"batch_dims", 1)),
+        made(b"Reshape", [own("spans"), name["flat"]], own("line")),
+        _top([own("line"), name["count"]], LOGITS.encode(), own("at")),
+        made(b"Div", [own("at"), name["span"]], own("which")),
+        made(b"Mod", [own("at"), name["span"]], own("within")),
+        made(b"GatherElements", [own("place"), own("which")], own("span"), one(b"axis", 1)),
+        made(b"Mul", [own("span"), name["span"]], own("first")),
+        made(b"Add", [own("first"), own("within")], TOKENS.encode()),
+    ]
+    outputs = [_output(LOGITS, FLOAT), _output(TOKENS, INT64)]
+    return b"".join((*(whole(name[each], content) for each, content in numbers.items()), *nodes_made, *outputs))
+
+
+def _top(inputs: list[bytes], values: bytes, places: bytes) -> bytes:
+    """The highest of each row, falling, of equals the left one first."""
+    return made(b"TopK", inputs, values, one(b"axis", 1), more=places)
+
+
+def _output(name: str, element: int) -> bytes:
+    kind = message(VALUE_TYPE, message(TENSOR_TYPE, number(ELEMENT, element)))
+    return message(OUTPUT, message(VALUE_NAME, name.encode()) + kind)
 
 
 def _width(output: memoryview) -> int:

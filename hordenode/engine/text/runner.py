@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from hordenode.engine.runtime import Array, Binding, Session
 from hordenode.engine.text.arena import Arena
 from hordenode.engine.text.config import PRODUCER, DecoderPart, GenaiConfig
-from hordenode.engine.text.last_token import SPANS
-from hordenode.engine.text.samplers import SPAN
+from hordenode.engine.text.last_token import LOGITS, TOKENS, known
 from hordenode.engine.text.scheduler import Move
+from hordenode.engine.text.shortlist import Highest
 
 Logits = NDArray[np.float32]
 
@@ -25,10 +25,10 @@ WIDER = 64  # an attention mask that may be wider than the texts grows by so man
 
 
 class Scores(NamedTuple):
-    """Logits [texts, vocabulary]; and the highest of each SPAN neighbours [texts, spans], where the graph told them."""
+    """Logits [texts, vocabulary]; and the highest of them, where the graph told them."""
 
     logits: Logits
-    spans: Logits | None = None
+    highest: Highest | None = None
 
 
 class Runner(Protocol):
@@ -94,11 +94,15 @@ class TextRunner:
                 writer.land(self._landing)
         scores = writer.run(tokens, lengths)
         if self._landing is None and self._lands:
-            size = scores.logits.shape[1]
-            told = np.empty((self._slots, size // SPAN), np.float32) if SPANS in self._session.outputs else None
-            self._landing = Scores(np.empty((self._slots, size), np.float32), told)
+            self._landing = self._room(scores.logits.shape[1])
             writer.land(self._landing)
         return scores
+
+    def _room(self, width: int) -> Scores:
+        """Memory for what a step of all slots makes."""
+        logits, few = np.empty((self._slots, width), np.float32), (self._slots, known(width))
+        told = LOGITS in self._session.outputs
+        return Scores(logits, Highest(np.empty(few, np.float32), np.empty(few, np.int64)) if told else None)
 
 
 class _Writer:
@@ -150,10 +154,12 @@ class _Writer:
             self._binding.feed(self._names.position_ids, self._positions)
 
     def land(self, memory: Scores) -> None:
-        """Let logits and spans come here from now on, to the first rows."""
-        logits, spans = memory.logits[: len(self._ids)], memory.spans
+        """Let logits, and the highest of them, come here from now on, to the first rows."""
+        count = len(self._ids)
+        logits, highest = memory.logits[:count], memory.highest
         self._binding.land(self._logits, logits[:, None])
-        if spans is not None:
-            spans = spans[: len(self._ids)]
-            self._binding.land(SPANS, spans)
-        self._landed = Scores(logits, spans)
+        if highest is not None:
+            highest = Highest(highest.logits[:count], highest.tokens[:count])
+            self._binding.land(LOGITS, highest.logits)
+            self._binding.land(TOKENS, highest.tokens)
+        self._landed = Scores(logits, highest)

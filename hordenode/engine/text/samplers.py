@@ -19,7 +19,6 @@ Columns = NDArray[np.int64]
 
 COLDEST = 1e-6  # a range as wide as the temperature would divide by 0
 WIDE = 4096  # from here on it pays to look for candidates first
-SPAN = 64  # neighbours whose highest a graph may tell
 GROUPS = 1024  # of a wide row, whose best are compared to find a bound
 FEW = (GROUPS // 8, GROUPS * 2)
 NARROWEST = 64
@@ -96,7 +95,15 @@ def keep_min_p(logits: Logits, share: Column) -> Logits:
 def keep_top_p(logits: Logits, share: Column) -> Logits:
     """The fewest likeliest tokens that together have this share (Holtzman et al. 2020)."""
     chances = softmax(logits)
-    return _keep_first(logits, chances, chances, share)
+    if logits.shape[1] >= WIDE:
+        return _keep_first(logits, chances, chances, share)
+    ranked = chances.copy()
+    ranked.sort(axis=1)
+    ranked = ranked[:, ::-1]
+    before = ranked.cumsum(axis=1)
+    before -= ranked
+    count = np.maximum((before < share).sum(axis=1, keepdims=True), 1)
+    return _keep_from(logits, chances, ranked[_lines(count), count - 1], count)
 
 
 def keep_typical(logits: Logits, share: Column) -> Logits:
@@ -283,9 +290,13 @@ def _keep_best(logits: Logits, rank: NDArray[np.float64], count: NDArray[np.int6
     """So many tokens of the highest rank; of equals the one on the left first."""
     size = logits.shape[1]
     ranked = np.partition(rank, np.unique(size - count), axis=1)
-    last = np.take_along_axis(ranked, size - count, axis=1)
+    return _keep_from(logits, rank, np.take_along_axis(ranked, size - count, axis=1), count)
+
+
+def _keep_from(logits: Logits, rank: NDArray[np.float64], last: Column, count: NDArray[np.int64]) -> Logits:
+    """As above; `last`: the lowest rank of these."""
     kept = rank >= last
-    if (np.count_nonzero(kept, axis=1, keepdims=True) > count).any():
+    if (kept.sum(axis=1, keepdims=True) > count).any():
         above, equal = rank > last, rank == last
         kept = above | (equal & (np.cumsum(equal, axis=1) <= count - above.sum(axis=1, keepdims=True)))
     return _keep(logits, kept)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from hordenode.engine.jobs import TextJob
 from hordenode.engine.text import penalties, samplers, shortlist
-from hordenode.engine.text.draft import SPARE, TOP_K, Draft, Step, Steps
-from hordenode.engine.text.samplers import SPAN, Column, Columns, Logits
+from hordenode.engine.text.draft import TOP_K, Draft, Step, Steps
+from hordenode.engine.text.samplers import Column, Columns, Logits
+from hordenode.engine.text.shortlist import Highest
 
 NOTHING = -1
 
@@ -37,43 +38,45 @@ class _Rows:
     tokens: Columns | None = None
 
 
-def pick(logits: Grid, drafts: Sequence[Draft], spans: Grid | None = None) -> list[int]:
+def pick(logits: Grid, drafts: Sequence[Draft], highest: Highest | None = None) -> list[int]:
     """The next token for each row of logits [rows, vocabulary]: NOTHING where they are no numbers. What is off costs nothing.
 
-    `spans`: the highest of each SPAN neighbours [rows, spans], where known: whoever reads all logits waits for memory.
+    `highest`: of each row, where known: whoever reads all logits waits for memory.
     """
     if all(draft.sure for draft in drafts):
-        best = _likeliest(logits, spans)
-        return [token if isfinite(row[token]) else NOTHING for row, token in zip(logits, best, strict=True)]
+        return _likeliest(logits, highest)
     chosen = [NOTHING] * len(drafts)
-    tops = (logits if spans is None else spans).max(axis=1).tolist()
-    sound = [number for number, top in enumerate(tops) if isfinite(top)]
-    short: list[int] = []
+    tops = (logits.max(axis=1) if highest is None else highest.logits[:, 0]).tolist()
+    is_wide, known = logits.shape[1] >= samplers.WIDE, 0 if highest is None else highest.logits.shape[1]
+    short: dict[int, list[int]] = {}  # by how many of the highest are enough for a row; 0: those that are known are not
     rest: list[_Rows] = []
-    for number in sound:
-        draft, is_wide = drafts[number], logits.shape[1] >= samplers.WIDE
+    for number, (draft, top) in enumerate(zip(drafts, tops, strict=True)):
+        if not isfinite(top):
+            continue
         if is_wide and draft.short:
-            short.append(number)
+            few = samplers.room(draft.job.top_k + draft.spare)
+            short.setdefault(few if few <= known else 0, []).append(number)
         elif is_wide and draft.open:
-            chosen[number] = _draw_openly(logits[number], draft, tops[number])
+            chosen[number] = _draw_openly(logits[number], draft, top)
         else:
             rest.append(_begin(number, logits[number], draft))
-    if short:
-        few, late = _few(short, logits, [drafts[number] for number in short], spans)
-        rest = few + rest + [_begin(number, logits[number], drafts[number]) for number in late]
+    for few, numbers in short.items():
+        begun, late = _few(numbers, logits, [drafts[number] for number in numbers], highest if few else None, few)
+        rest = begun + rest + [_begin(number, logits[number], drafts[number]) for number in late]
     for rows in _alike(rest):
         for number, token in zip(rows.numbers, _finish(rows), strict=True):
             chosen[number] = token
     return chosen
 
 
-def _likeliest(logits: Grid, spans: Grid | None) -> list[int]:
-    """The highest of each row, of equals the left one; what is no number counts as the highest."""
-    if spans is None:
-        best: list[int] = logits.argmax(axis=1).tolist()
-        return best
-    starts = [int(row.argmax()) * SPAN for row in spans]
-    return [start + int(row[start : start + SPAN].argmax()) for row, start in zip(logits, starts, strict=True)]
+def _likeliest(logits: Grid, highest: Highest | None) -> list[int]:
+    """The highest of each row, of equals the left one; NOTHING in a row that is no numbers."""
+    if highest is None:
+        columns = logits.argmax(axis=1)
+        best, tops = columns.tolist(), logits[np.arange(len(columns)), columns].tolist()
+    else:
+        best, tops = highest.tokens[:, 0].tolist(), highest.logits[:, 0].tolist()
+    return [token if isfinite(top) else NOTHING for token, top in zip(best, tops, strict=True)]
 
 
 def _draw_openly(logits: Row, draft: Draft, top: float) -> int:
@@ -85,28 +88,32 @@ def _draw_openly(logits: Row, draft: Draft, top: float) -> int:
     return samplers.draw_hot(logits, top, draft.job.temperature, draft.random.random())
 
 
-def _few(numbers: list[int], logits: Grid, drafts: list[Draft], spans: Grid | None) -> tuple[list[_Rows], list[int]]:
+def _few(
+    numbers: list[int], logits: Grid, drafts: list[Draft], highest: Highest | None, few: int
+) -> tuple[list[_Rows], list[int]]:
     """What top_k leaves of some rows; and the numbers of those where it was not seen, as too many candidates fell.
 
-    Penalties only lower what was seen, so among enough candidates are the highest of all.
+    Penalties only lower what was seen, so what is above the floor of the candidates is the highest of all.
     """
-    if len(numbers) < len(logits):
-        logits, spans = logits[numbers], None if spans is None else spans[numbers]
-    logits = np.ascontiguousarray(logits)
     counts = np.array([draft.job.top_k for draft in drafts])
-    found = shortlist.shortlist(logits, counts + [draft.spare for draft in drafts], spans)
-    fallen = _lower(found, drafts, logits.shape[1])
-    shortlist.keep_highest(found.logits, counts)
-    enough = (found.sizes - fallen >= counts) | (found.sizes == logits.shape[1])
-    for draft, fell in zip(drafts, fallen.tolist(), strict=True):
-        draft.spare = fell + SPARE
+    at = slice(None) if len(numbers) == len(logits) else numbers
+    if highest is None:
+        wanted = counts + [draft.spare for draft in drafts]
+        found = shortlist.shortlist(np.ascontiguousarray(logits[at]), wanted)
+    else:
+        found = shortlist.told(Highest(highest.logits[at, :few], highest.tokens[at, :few]))
+    _lower(found, drafts, logits.shape[1])
+    enough = shortlist.keep_highest(found.logits, counts) > found.floor
     groups: dict[tuple[int, Steps], list[int]] = {}
     sizes, late = found.sizes.tolist(), []
-    for row, is_enough in enumerate(enough.tolist()):
+    for row, is_enough in enumerate(enough.ravel().tolist()):
         if is_enough:
-            groups.setdefault((samplers.room(sizes[row]), drafts[row].behind), []).append(row)
+            groups.setdefault((min(samplers.room(sizes[row]), found.logits.shape[1]), drafts[row].behind), []).append(
+                row
+            )
         else:
             late.append(numbers[row])
+            drafts[row].spare = min(2 * drafts[row].spare, samplers.GROUPS // 4)
     return [_rows(numbers, drafts, found, rows, *kind) for kind, rows in groups.items()], late
 
 
@@ -118,22 +125,18 @@ def _rows(
     return _Rows([numbers[row] for row in rows], [drafts[row] for row in rows], few, steps, tokens)
 
 
-def _lower(found: shortlist.Shortlist, drafts: list[Draft], width: int) -> NDArray[np.int64]:
-    """Penalise candidates that were seen and rule out banned ones; returns how many of each row."""
-    lowered = np.zeros(found.logits.shape, np.bool_)
+def _lower(found: shortlist.Shortlist, drafts: list[Draft], width: int) -> None:
+    """Penalise candidates that were seen and rule out banned ones."""
+    seen = np.zeros(found.logits.shape, np.bool_)
     for row, (draft, size) in enumerate(zip(drafts, found.sizes.tolist(), strict=True)):
-        if draft.penalised:
-            lowered[row, :size] = draft.history.seen(width)[found.tokens[row, :size]]
-            if draft.strength is None:
-                _penalise(found.logits[row], draft.history.where(found.tokens[row, :size]), draft)
-        if draft.banned:
-            ruled_out = np.logical_or.reduce([found.tokens[row, :size] == token for token in draft.banned])
-            found.logits[row, :size][ruled_out] = -np.inf
-            lowered[row, :size] |= ruled_out
+        if draft.penalised and draft.strength is None:
+            _penalise(found.logits[row], draft.history.where(found.tokens[row, :size]), draft)
+        elif draft.penalised:
+            draft.history.seen(width).take(found.tokens[row], out=seen[row])
+        for token in draft.banned:
+            found.logits[row, :size][found.tokens[row, :size] == token] = -np.inf
     strengths = np.array([[draft.strength or 1.0] for draft in drafts])
-    np.copyto(found.logits, penalties.weakened(found.logits, strengths), where=lowered)
-    fallen: NDArray[np.int64] = lowered.sum(axis=1)
-    return fallen
+    np.copyto(found.logits, penalties.weakened(found.logits, strengths), where=seen)
 
 
 def _begin(number: int, logits: Row, draft: Draft) -> _Rows:

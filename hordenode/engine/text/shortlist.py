@@ -7,40 +7,56 @@ by methods, as numpy's functions of the same name are Python around them.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hordenode.engine.text.samplers import SPAN, Columns, Logits, candidates, room
+from hordenode.engine.text.samplers import Column, Columns, Logits, candidates, room
 
 Grid = NDArray[np.float32]
 Places = NDArray[np.int64]  # in a grid [rows, width] that is laid out as one line
 
 
+class Highest(NamedTuple):
+    """The highest logits of each row, falling, and which tokens they are of, both [rows, few]: a graph may tell them."""
+
+    logits: Grid
+    tokens: Columns
+
+
 class Shortlist(NamedTuple):
     """Logits of some tokens of each row, from left to right, and which tokens [rows, few].
 
-    `sizes`: how many; from there on a row is filled up with -inf and 0.
+    `sizes`: how many; from there on a row is filled up with -inf and 0. `floor` [rows, 1]: all above it are there.
     """
 
     logits: Logits
     tokens: Columns
     sizes: NDArray[np.int64]
+    floor: Column
 
 
-def shortlist(grid: Grid, counts: Places, spans: Grid | None) -> Shortlist:
-    """The `counts` highest of each row, with all that are equal to the last of them, and some more.
+def told(highest: Highest) -> Shortlist:
+    """What the graph told, from left to right: tokens as likely as the last of them may be missing."""
+    lines, sizes = _whole(*highest.tokens.shape)
+    order = highest.tokens.argsort(axis=1)
+    logits = highest.logits.astype(np.float64)
+    return Shortlist(logits[lines, order], highest.tokens[lines, order], sizes, logits[:, -1:])
 
-    `spans`: the highest of each SPAN neighbours [rows, spans], where they are known: then most of the grid is not looked
-    at, and where there are fewer spans than are wanted, there may be fewer candidates.
-    """
-    if spans is not None:
-        places, values = _near(grid, np.minimum(counts, spans.shape[1]), spans)
-    else:
-        each = zip(range(0, grid.size, grid.shape[1]), grid, counts.tolist(), strict=True)
-        places = np.concatenate([start + candidates(row, count) for start, row, count in each])
-        values = grid.reshape(-1)[places]
+
+@cache
+def _whole(rows: int, few: int) -> tuple[Places, Places]:
+    """Numbers of rows [rows, 1], and sizes of rows that are full: numpy takes longer to make them than to use them."""
+    return np.arange(rows)[:, None], np.full(rows, few)
+
+
+def shortlist(grid: Grid, counts: Places) -> Shortlist:
+    """The `counts` highest of each row, with all that are equal to the last of them, and some more."""
+    each = zip(range(0, grid.size, grid.shape[1]), grid, counts.tolist(), strict=True)
+    places = np.concatenate([start + candidates(row, count) for start, row, count in each])
+    values = grid.reshape(-1)[places]
     lines, columns = np.divmod(places, grid.shape[1])
     sizes = np.bincount(lines, minlength=len(grid))
     shape = len(grid), room(int(sizes.max()))
@@ -48,25 +64,18 @@ def shortlist(grid: Grid, counts: Places, spans: Grid | None) -> Shortlist:
     few, tokens = np.empty(shape), np.zeros(shape, np.int64)
     few.fill(-np.inf)
     few.reshape(-1)[at], tokens.reshape(-1)[at] = values, columns
-    return Shortlist(few, tokens, sizes)
+    lowest = np.minimum.reduceat(values, sizes.cumsum() - sizes).astype(np.float64)
+    return Shortlist(few, tokens, sizes, np.nextafter(lowest, -np.inf)[:, None])
 
 
-def _near(grid: Grid, counts: Places, spans: Grid) -> tuple[Places, Grid]:
-    """All that reach the highest of the last of so many spans."""
-    rows, size = spans.shape
-    ranked = spans.copy()
-    ranked.sort(axis=1)
-    bounds = ranked[np.arange(rows), size - counts, None]
-    good = (spans >= bounds).reshape(-1).nonzero()[0]
-    block = grid.reshape(-1, SPAN).take(good, axis=0)
-    near = (block >= bounds[good // size]).reshape(-1).nonzero()[0]
-    return good[near // SPAN] * SPAN + near % SPAN, block.reshape(-1)[near]
+def keep_highest(logits: Logits, counts: Places) -> Column:
+    """Rule out all but the `counts` highest of each row [rows, few], and those just as likely as the last of them.
 
-
-def keep_highest(logits: Logits, counts: Places) -> None:
-    """Rule out all but the `counts` highest of each row [rows, few], and those just as likely as the last of them."""
+    Returns that last one of each row.
+    """
     rows, few = logits.shape
     ranked = logits.copy()
     ranked.sort(axis=1)
-    last = ranked[np.arange(rows), np.maximum(few - counts, 0), None]
+    last: Column = ranked[np.arange(rows), np.maximum(few - counts, 0), None]
     logits[logits < last] = -np.inf
+    return last

@@ -15,12 +15,19 @@ from hordenode.engine.seeds import seeded
 from hordenode.engine.text import penalties, samplers
 from hordenode.engine.text.draft import Draft, check
 from hordenode.engine.text.formatting import tidy
-from hordenode.engine.text.samplers import SPAN
+from hordenode.engine.text.last_token import MOST, SPAN, known
 from hordenode.engine.text.sampling import NOTHING, pick
+from hordenode.engine.text.shortlist import Highest
 
 SIZE = 40
 LOGITS = np.random.default_rng(3).normal(0, 2.5, (6, SIZE))
 JOB = TextJob("job", "model", "prompt", temperature=1.0)
+
+
+def highest(logits: Any) -> Highest | None:
+    """As a graph tells them; None where it does not."""
+    tokens = np.argsort(-logits, axis=1, kind="stable")[:, : known(logits.shape[1])]
+    return Highest(np.take_along_axis(logits, tokens, axis=1), tokens) if tokens.size else None
 
 
 def chances_of(row: Any) -> list[float]:
@@ -224,7 +231,7 @@ def test_a_row_of_a_batch_is_what_it_is_alone() -> None:
 
 def test_a_row_of_a_wide_batch_is_what_it_is_alone() -> None:
     """Where rows of one kind are looked at together: others between them change nothing."""
-    width = 80 * SPAN
+    width = 2 * MOST * SPAN
     logits = np.random.default_rng(1).normal(0, 2, (30, width)).astype(np.float32)
     options = [
         *({"top_k": 40, "top_p": 0.9, "rep_pen": 1.1}, {}, {"temperature": 0.6}, *EVERYTHING),
@@ -235,13 +242,15 @@ def test_a_row_of_a_wide_batch_is_what_it_is_alone() -> None:
         made = [draft(at, **options[at % len(options)]) for at in range(len(logits))]
         return [replace(each, banned=(at, 2)) if at % 2 else each for at, each in enumerate(made)]
 
-    spans = logits.reshape(len(logits), -1, SPAN).max(axis=2)
+    told = highest(logits)
+    assert told is not None
     before = logits.copy()
-    for known in (None, spans):
+    for seen in (None, told):
         alone = [
-            pick(logits[[at]], [each], None if known is None else known[[at]])[0] for at, each in enumerate(drafts())
+            pick(logits[[at]], [each], None if seen is None else Highest(told.logits[[at]], told.tokens[[at]]))[0]
+            for at, each in enumerate(drafts())
         ]
-        assert pick(logits, drafts(), known) == alone
+        assert pick(logits, drafts(), seen) == alone
         assert (logits == before).all()
 
 
@@ -288,7 +297,7 @@ def test_drawn_as_often_as_likely() -> None:
         {"top_k": 100, "presence_penalty": 1.5, "frequency_penalty": 0.7, "typical": 0.8},
     ],
 )
-@pytest.mark.parametrize("size", [5000, 6 * 1024])
+@pytest.mark.parametrize("size", [5000, 6 * 1024, 2 * MOST * SPAN])
 def test_a_few_candidates_are_as_good_as_all(settings: dict[str, Any], size: int) -> None:
     """Of a wide row, some of it equal, where what was seen and what is banned is among the likeliest."""
     random = np.random.default_rng(size)
@@ -303,12 +312,11 @@ def test_a_few_candidates_are_as_good_as_all(settings: dict[str, Any], size: int
         ]
         assert drafts[1].short
         drafts[1].short = False
-        spans = None if size % SPAN else row.reshape(1, -1, SPAN).max(axis=2)
         for _ in range(5):
             before = row.copy()
             few, all_of_them = (pick(row[None], [one])[0] for one in drafts[:2])
             assert few == all_of_them and few not in likely[1:3]
-            assert pick(row[None], drafts[2:], spans) == [few]
+            assert pick(row[None], drafts[2:], highest(row[None])) == [few]
             assert (row == before).all()
             tokens.append(few)
 
@@ -335,17 +343,30 @@ def test_penalties_behind_top_k_reach_what_is_left() -> None:
         assert pick(row[None], [one]) == [expected]
 
 
-def test_the_likeliest_is_found_by_the_highest_of_neighbours() -> None:
+def test_the_likeliest_is_known_before_all_are_looked_at() -> None:
     """Of equals the left one, and nothing in a row that is no numbers."""
-    logits = np.random.default_rng(2).normal(0, 2, (7, 10 * SPAN)).astype(np.float32).round(1)
+    logits = np.random.default_rng(2).normal(0, 2, (7, samplers.WIDE)).astype(np.float32).round(1)
     logits[5, 3] = np.inf
     logits[6] = np.nan
     drafts = [draft(at, temperature=0.0, **({"rep_pen": 1.0} if at else {"top_k": 3})) for at in range(len(logits))]
     expected = [*logits[:5].argmax(axis=1).tolist(), NOTHING, NOTHING]
-    spans = logits.reshape(len(logits), -1, SPAN).max(axis=2)
-    assert pick(logits, drafts) == pick(logits, drafts, spans) == expected
+    assert pick(logits, drafts) == pick(logits, drafts, highest(logits)) == expected
     drafts[1] = draft(1, top_k=1)
-    assert pick(logits, drafts) == pick(logits, drafts, spans) == expected
+    assert pick(logits, drafts) == pick(logits, drafts, highest(logits)) == expected
+
+
+@pytest.mark.parametrize("top_k", [40, 100, 127])
+def test_where_too_many_fell_all_are_looked_at(top_k: int) -> None:
+    """And from then on at more of them, until it is enough."""
+    row = np.linspace(-1, -1600, 2 * MOST * SPAN, dtype=np.float32)[None]
+    one = Draft(replace(JOB, top_k=top_k, rep_pen=50.0), list(range(40)), 0, seeded(0), banned=tuple(range(40, 60)))
+    told, spares = highest(row), [one.spare]
+    assert told is not None
+    for _ in range(6):
+        (token,) = pick(row, [one], told)
+        spares.append(one.spare)
+        assert token >= 60
+    assert spares[1] >= spares[0] and spares[-1] == spares[-2]
 
 
 def test_bias_and_ban() -> None:
