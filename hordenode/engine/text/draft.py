@@ -102,7 +102,7 @@ FILTERS: dict[int, tuple[Filter, ...]] = {
     ),
 }
 
-TOP_K, COOL = FILTERS[0][0], FILTERS[5][0]
+TOP_K, TOP_P, COOL = FILTERS[0][0], FILTERS[2][0], FILTERS[5][0]
 
 
 def check(job: TextJob) -> None:

@@ -94,16 +94,24 @@ def keep_min_p(logits: Logits, share: Column) -> Logits:
 
 def keep_top_p(logits: Logits, share: Column) -> Logits:
     """The fewest likeliest tokens that together have this share (Holtzman et al. 2020)."""
+    if logits.shape[1] < WIDE:
+        return _keep(logits, nucleus(logits, share) > 0)
     chances = softmax(logits)
-    if logits.shape[1] >= WIDE:
-        return _keep_first(logits, chances, chances, share)
-    ranked = chances.copy()
+    return _keep_first(logits, chances, chances, share)
+
+
+def nucleus(logits: Logits, share: Column) -> Probabilities:
+    """What `keep_top_p` keeps, of a few: probabilities times what makes the highest 1, and 0 for the others."""
+    weights = weigh(logits)
+    ranked = weights.copy()
     ranked.sort(axis=1)
     ranked = ranked[:, ::-1]
     before = ranked.cumsum(axis=1)
+    enough = share * before[:, -1:]
     before -= ranked
-    count = np.maximum((before < share).sum(axis=1, keepdims=True), 1)
-    return _keep_from(logits, chances, ranked[_lines(count), count - 1], count)
+    count = np.maximum((before < enough).sum(axis=1, keepdims=True), 1)
+    weights[~_best(weights, ranked[_lines(count), count - 1], count)] = 0.0
+    return weights
 
 
 def keep_typical(logits: Logits, share: Column) -> Logits:
@@ -290,16 +298,16 @@ def _keep_best(logits: Logits, rank: NDArray[np.float64], count: NDArray[np.int6
     """So many tokens of the highest rank; of equals the one on the left first."""
     size = logits.shape[1]
     ranked = np.partition(rank, np.unique(size - count), axis=1)
-    return _keep_from(logits, rank, np.take_along_axis(ranked, size - count, axis=1), count)
+    return _keep(logits, _best(rank, np.take_along_axis(ranked, size - count, axis=1), count))
 
 
-def _keep_from(logits: Logits, rank: NDArray[np.float64], last: Column, count: NDArray[np.int64]) -> Logits:
-    """As above; `last`: the lowest rank of these."""
+def _best(rank: NDArray[np.float64], last: Column, count: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which are the first `count` by rank, of equals the ones on the left; `last`: the lowest rank of these."""
     kept = rank >= last
     if (kept.sum(axis=1, keepdims=True) > count).any():
         above, equal = rank > last, rank == last
         kept = above | (equal & (np.cumsum(equal, axis=1) <= count - above.sum(axis=1, keepdims=True)))
-    return _keep(logits, kept)
+    return kept
 
 
 def _enough(chances: Probabilities, rank: NDArray[np.float64], share: Column) -> NDArray[np.int64]:

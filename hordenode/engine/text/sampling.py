@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from hordenode.engine.jobs import TextJob
 from hordenode.engine.text import penalties, samplers, shortlist
-from hordenode.engine.text.draft import TOP_K, Draft, Step, Steps
+from hordenode.engine.text.draft import COOL, TOP_K, TOP_P, Draft, Step, Steps
 from hordenode.engine.text.samplers import Column, Columns, Logits
 from hordenode.engine.text.shortlist import Highest
 
 NOTHING = -1
+STRAIGHT: tuple[Steps, ...] = ((TOP_P, COOL), (TOP_P,))
 
 Row = NDArray[np.float32]
 Grid = NDArray[np.float32]
@@ -135,8 +136,10 @@ def _lower(found: shortlist.Shortlist, drafts: list[Draft], width: int) -> None:
             draft.history.seen(width).take(found.tokens[row], out=seen[row])
         for token in draft.banned:
             found.logits[row, :size][found.tokens[row, :size] == token] = -np.inf
-    strengths = np.array([[draft.strength or 1.0] for draft in drafts])
-    np.copyto(found.logits, penalties.weakened(found.logits, strengths), where=seen)
+    at = np.flatnonzero(seen)
+    strengths = np.array([draft.strength or 1.0 for draft in drafts])
+    line = found.logits.reshape(-1)
+    line[at] = penalties.weakened(line[at], strengths[at // found.logits.shape[1]])
 
 
 def _begin(number: int, logits: Row, draft: Draft) -> _Rows:
@@ -181,14 +184,35 @@ def _alike(single: Iterable[_Rows]) -> Iterable[_Rows]:
 
 def _finish(rows: _Rows) -> list[int]:
     """The filters that are left, and the choice."""
-    logits = rows.logits
-    for step in rows.steps:
-        logits = _apply(logits, rows.drafts, step)
-    drawn = rows.drafts[0].job.temperature > 0
-    columns = _draw(logits, rows.drafts) if drawn else logits.argmax(axis=1)
+    logits, drafts, drawn = rows.logits, rows.drafts, rows.drafts[0].job.temperature > 0
+    last = next((steps for steps in STRAIGHT if rows.steps[-len(steps) :] == steps), ())
+    if logits.shape[1] >= samplers.WIDE or any(draft.job.xtc_probability for draft in drafts):
+        last = ()
+    for step in rows.steps[: len(rows.steps) - len(last)]:
+        logits = _apply(logits, drafts, step)
+    if not drawn:
+        columns = logits.argmax(axis=1)
+    elif last:
+        columns = _draw_straight(logits, drafts, last)
+    else:
+        columns = _draw(logits, drafts)
     tokens = columns if rows.tokens is None else rows.tokens[np.arange(len(columns)), columns]
     chosen: list[int] = tokens.tolist()
     return chosen
+
+
+def _draw_straight(logits: Logits, drafts: list[Draft], steps: Steps) -> Columns:
+    """From a nucleus that comes last but for the temperature: what is in it has its chances already."""
+    jobs = [draft.job for draft in drafts]
+    weights = samplers.nucleus(logits, _column(jobs, "top_p"))
+    if COOL in steps:
+        weights **= 1 / _column(jobs, "temperature")
+    return samplers.draw(weights, _points(drafts))
+
+
+def _points(drafts: list[Draft]) -> NDArray[np.float64]:
+    """Where each text's dice fell."""
+    return np.array([draft.random.random() for draft in drafts])
 
 
 def _apply(logits: Logits, drafts: list[Draft], step: Step) -> Logits:
@@ -211,7 +235,7 @@ def _draw(logits: Logits, drafts: list[Draft]) -> Columns:
         most = np.array([[drafts[row].surprise] for row in bounded])
         logits[bounded] = samplers.keep_unsurprising(logits[bounded], most)
     chances = samplers.softmax(logits) if bounded else samplers.weigh(logits)
-    columns = samplers.draw(chances, np.array([draft.random.random() for draft in drafts]))
+    columns = samplers.draw(chances, _points(drafts))
     for row in bounded:
         job = drafts[row].job
         observed = -float(np.log2(chances[row, columns[row]]))

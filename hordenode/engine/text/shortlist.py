@@ -76,6 +76,6 @@ def keep_highest(logits: Logits, counts: Places) -> Column:
     rows, few = logits.shape
     ranked = logits.copy()
     ranked.sort(axis=1)
-    last: Column = ranked[np.arange(rows), np.maximum(few - counts, 0), None]
-    logits[logits < last] = -np.inf
+    last: Column = ranked[_whole(rows, few)[0], np.maximum(few - counts, 0)[:, None]]
+    np.putmask(logits, logits < last, -np.inf)
     return last

@@ -287,6 +287,18 @@ def test_drawn_as_often_as_likely() -> None:
     np.testing.assert_allclose(shares, [0.5, 0.3, 0.2], atol=0.03)
 
 
+@pytest.mark.parametrize(("temperature", "xtc"), [(1.0, 0.0), (0.5, 0.0), (3.0, 0.0), (0.001, 0.0), (0.5, 1e-9)])
+def test_a_nucleus_is_drawn_from_as_often_as_its_tokens_are_likely(temperature: float, xtc: float) -> None:
+    """At the temperature that comes behind it, whether or not something comes between."""
+    chances = np.array([0.02, 0.4, 0.08, 0.3, 0.2])
+    settings: dict[str, Any] = {"top_p": 0.85, "temperature": temperature, "xtc_probability": xtc}
+    row = np.repeat(np.log(chances)[None], 4000, axis=0).astype(np.float32)
+    counts = np.bincount(pick(row, [draft(seed, **settings) for seed in range(4000)]), minlength=5)
+    weights = np.where(chances >= 0.2, chances / chances.max(), 0.0) ** (1 / temperature)
+    np.testing.assert_allclose(counts / 4000, weights / weights.sum(), atol=0.03)
+    assert not counts[[0, 2]].any()
+
+
 @pytest.mark.parametrize(
     "settings",
     [
