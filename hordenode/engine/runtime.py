@@ -130,10 +130,9 @@ class Runtime:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         # Threads that wait awake take the processor from the node's other work (ARCHITECTURE 3.15): a UNet beside other
-        # programs takes a fifth longer with them, and 3 % less on a computer that does nothing else. A text's token takes
-        # a tenth less. They stay awake for the time between two tokens too: a thread that fell asleep there may be woken
-        # on the processor of the one that wakes it, and after a pause a token then took 13-18 ms instead of 9. Beside a
-        # busy program on two cores this costs 3-8 % of a text's token.
+        # programs takes a fifth longer with them, and alone 3 % less. A text's token takes a tenth less. They stay awake
+        # from one token to the next too: one that fell asleep may be woken on the processor of the one that wakes it,
+        # and after a pause a token took 13-18 ms, not 9. Beside a busy program on two cores this costs 3-8 % of a token.
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin_us else "0")
         if spin_us:
             options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin_us))
@@ -202,6 +201,7 @@ class Session:
         # Whether a bound input is read where it lies, and when a run begins: other providers may have copied it before.
         self.reads_in_place = raw.get_providers()[0] == PROVIDERS["cpu"]
         self.inputs = {each.name: self._tensor(each) for each in raw.get_inputs()}
+        self.options = {each.name: self._tensor(each) for each in raw.get_overridable_initializers()}  # need not be fed
         self.outputs = {each.name: self._tensor(each) for each in raw.get_outputs()}
         meta = raw.get_modelmeta()
         self.notes: Mapping[str, str] = meta.custom_metadata_map
@@ -220,7 +220,8 @@ class Session:
 
     def fetch(self, feeds: Mapping[str, Array], names: list[str], options: Any = None) -> list[Array]:
         """Several outputs by name. Raises EngineError."""
-        given = {name: np.asarray(value, self.inputs[name].dtype) for name, value in feeds.items()}
+        known = self.inputs | self.options
+        given = {name: np.asarray(value, known[name].dtype) for name, value in feeds.items()}
         try:
             made: list[Array] = self.raw.run(names, given, options)
         except Exception as error:  # the runtime's exceptions have no base class of their own

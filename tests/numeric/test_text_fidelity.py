@@ -49,8 +49,8 @@ class Recorder:
     def move(self, moves: Iterable[Move]) -> None:
         self.runner.move(moves)
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
-        scores = self.runner.decode(tokens, lengths)
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int], highest: int = 1) -> Scores:
+        scores = self.runner.decode(tokens, lengths, highest)
         for entry, row in zip(self.scheduler.decoding, scores.logits, strict=True):
             self._keep(entry.id, entry.done + 1, row)
         return scores

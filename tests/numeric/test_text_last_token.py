@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from hordenode.catalog import PACKAGE
 from hordenode.config import EngineSettings
 from hordenode.engine.runtime import Array, Runtime, Session
-from hordenode.engine.text.last_token import LOGITS, MOST, SPAN, TOKENS, known, last_only, trimmed
+from hordenode.engine.text.last_token import COUNT, LOGITS, MOST, SPAN, TOKENS, known, last_only, trimmed
 from hordenode.engine.text.layout import read_config
 from hordenode.engine.text.samplers import WIDE
 
@@ -53,7 +53,7 @@ def test_the_last_position_alone_is_computed(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("opset", "width", "told"),
-    [(13, WIDE, 64), (18, WIDE + SPAN, 65), (21, 2 * MOST * SPAN, MOST), (21, WIDE + 1, 0), (12, WIDE, 0)],
+    [(13, WIDE, 64), (18, WIDE + SPAN, 65), (21, (MOST + 9) * SPAN, MOST), (21, WIDE + 1, 0), (12, WIDE, 0)],
 )
 def test_the_highest_are_told(tmp_path: Path, opset: int, width: int, told: int) -> None:
     """Where the vocabulary is wide and neighbours come out even, and the operators for it are there."""
@@ -70,12 +70,14 @@ def test_the_highest_are_told(tmp_path: Path, opset: int, width: int, told: int)
     session = RUNTIME.open(file, last_only(file, "logits"))
     assert [name in session.outputs for name in (LOGITS, TOKENS)] == [told > 0] * 2
     state = np.random.default_rng(0).standard_normal((3, 2, 8), np.float32)
-    logits, *few = session.fetch({"state": state}, list(session.outputs))
+    feeds: dict[str, Array] = {"state": state}
+    logits, *few = session.fetch(feeds, list(session.outputs))
     np.testing.assert_allclose(logits[:, 0], state[:, 1] @ weight, rtol=0, atol=1e-5)
-    if told:
-        highest, tokens = few
-        assert told == known(width) and tokens.shape == (3, told)
-        np.testing.assert_array_equal(highest, -np.sort(-logits[:, 0], axis=1)[:, :told])
+    assert [each.shape for each in few] == [(3, 1)] * 2 * (told > 0), "one, if nobody asks for more"
+    for count in {1, 7, told} if told else ():
+        highest, tokens = session.fetch(feeds | {COUNT: np.array([count])}, [LOGITS, TOKENS])
+        assert told == known(width) and tokens.shape == (3, count)
+        np.testing.assert_array_equal(highest, -np.sort(-logits[:, 0], axis=1)[:, :count])
         np.testing.assert_array_equal(np.take_along_axis(logits[:, 0], tokens, axis=1), highest)
 
 
@@ -91,7 +93,9 @@ def test_of_equal_ones_the_left_is_told_first(tmp_path: Path) -> None:
     )
     file = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=8), str(file))
-    (tokens,) = RUNTIME.open(file, last_only(file, "logits")).fetch({"state": np.ones((1, 1, 1))}, [TOKENS])
+    (tokens,) = RUNTIME.open(file, last_only(file, "logits")).fetch(
+        {"state": np.ones((1, 1, 1)), COUNT: np.array([2])}, [TOKENS]
+    )
     assert tokens[0, :2].tolist() == [65, 4000]
 
 

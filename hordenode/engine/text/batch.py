@@ -9,7 +9,7 @@ from hordenode.engine.jobs import EngineError, Progress
 from hordenode.engine.text.draft import Draft
 from hordenode.engine.text.logprobs import likelihood
 from hordenode.engine.text.runner import Runner, Scores
-from hordenode.engine.text.sampling import NOTHING, Row, pick
+from hordenode.engine.text.sampling import NOTHING, Row, pick, wanted
 from hordenode.engine.text.scheduler import Entry, Plan, Scheduler
 from hordenode.engine.text.sequence import Sequence
 
@@ -77,7 +77,8 @@ class TextBatch:
             return
         texts = [self._texts[entry.id] for entry in plan.decode]
         try:
-            scores = self.runner.decode([e.tokens[e.done] for e in plan.decode], [e.done for e in plan.decode])
+            few = wanted(text.draft for text in texts)
+            scores = self.runner.decode([e.tokens[e.done] for e in plan.decode], [e.done for e in plan.decode], few)
         except EngineError as error:
             outcomes += [self._fail(text, error) for text in texts]
             return

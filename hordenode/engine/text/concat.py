@@ -55,7 +55,7 @@ class ConcatRunner:
             self._forget()
         return logits
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int], highest: int = 1) -> Scores:
         held = np.array(lengths)
         width = int(held.max())
         pasts: Sequence[Any] = self._last[1] if self._last[0] == list(lengths) else self._padded(lengths, width)

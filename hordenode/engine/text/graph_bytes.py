@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hordenode.engine.protobuf import Field, bodies, fields, message, number, values
 
 # Field numbers of onnx.proto.
-GRAPH, OPSET, NODE, INITIALIZER, OUTPUT, VALUE_INFO = 7, 8, 1, 5, 12, 13
+GRAPH, OPSET, NODE, INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 7, 8, 1, 5, 11, 12, 13
 OPSET_DOMAIN, OPSET_VERSION = 1, 2
 NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_OP, NODE_ATTRIBUTE = 1, 2, 3, 4, 5
 ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_INTS, ATTRIBUTE_TYPE, INT, INTS = 1, 3, 8, 20, 2, 7

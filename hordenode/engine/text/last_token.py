@@ -15,6 +15,7 @@ from hordenode.engine.text.graph_bytes import (
     DIMENSION,
     ELEMENT,
     FLOAT,
+    INPUT,
     INT64,
     NODE,
     NODE_INPUT,
@@ -42,9 +43,10 @@ MATRICES = (b"MatMul", b"FusedMatMul", b"MatMulNBits")
 BEHIND = (b"Cast", b"Mul", b"Div", b"Add", b"Tanh")  # what may come between: it takes each position by itself
 LARGEST = 256 * 2**20  # a file with its weights inside that is larger is not read just for this
 NAME = b"hordenode.last_token"
-LOGITS, TOKENS = "hordenode.highest.logits", "hordenode.highest.tokens"  # outputs [rows, known(vocabulary)]
+COUNT = "hordenode.highest.count"  # input [1] of a changed graph, 1 if it is not fed; at most known(vocabulary)
+LOGITS, TOKENS = "hordenode.highest.logits", "hordenode.highest.tokens"  # its outputs [rows, count]
 SPAN = 64  # neighbours
-MOST = 128  # highest logits of a row that are told
+MOST = 256  # highest logits of a row that are told
 
 
 def last_only(file: Path, logits: str) -> bytes | None:
@@ -96,25 +98,25 @@ def _with_input(node: Node) -> bytes:
 
 
 def known(width: int) -> int:
-    """How many of the highest logits of a vocabulary of this size are told."""
+    """How many of the highest logits of a vocabulary of this size can be told."""
     return 0 if width < WIDE or width % SPAN else min(MOST, width // SPAN)
 
 
 def _highest(model: bytes, graph: memoryview, logits: bytes) -> bytes:
     """What tells the highest of `logits` [rows, 1, vocabulary], and their tokens; nothing where that is no use."""
     width = max((_width(body) for body in bodies(graph, OUTPUT) if text(body, VALUE_NAME) == logits), default=0)
-    count, version = known(width), opset(model)
-    if not count or version < NEWEST_NEEDED:
+    version = opset(model)
+    if not known(width) or version < NEWEST_NEEDED:
         return b""
     numbers = {
         "spans": [0, -1, SPAN],
         "axis": [2],
-        "count": [count],
         "column": [0, -1, 1],
         "flat": [0, -1],
         "span": [SPAN],
     }
     name = {each: b"hordenode.%b" % each.encode() for each in numbers}
+    count = COUNT.encode()
 
     def own(each: str) -> bytes:
         return b"hordenode.highest.%b" % each.encode()
@@ -123,19 +125,20 @@ def _highest(model: bytes, graph: memoryview, logits: bytes) -> bytes:
     nodes_made = [
         made(b"Reshape", [logits, name["spans"]], own("cut")),
         made(b"ReduceMax", [own("cut"), *axes[0]], own("tops"), one(b"keepdims", 0), *axes[1]),
-        _top([own("tops"), name["count"]], own("top"), own("place")),
+        _top([own("tops"), count], own("top"), own("place")),
         made(b"Reshape", [own("place"), name["column"]], own("places")),
         made(b"GatherND", [own("cut"), own("places")], own("spans"), one(b"batch_dims", 1)),
         made(b"Reshape", [own("spans"), name["flat"]], own("line")),
-        _top([own("line"), name["count"]], LOGITS.encode(), own("at")),
+        _top([own("line"), count], LOGITS.encode(), own("at")),
         made(b"Div", [own("at"), name["span"]], own("which")),
         made(b"Mod", [own("at"), name["span"]], own("within")),
         made(b"GatherElements", [own("place"), own("which")], own("span"), one(b"axis", 1)),
         made(b"Mul", [own("span"), name["span"]], own("first")),
         made(b"Add", [own("first"), own("within")], TOKENS.encode()),
     ]
-    outputs = [_output(LOGITS, FLOAT), _output(TOKENS, INT64)]
-    return b"".join((*(whole(name[each], content) for each, content in numbers.items()), *nodes_made, *outputs))
+    ends = [_end(INPUT, COUNT, INT64), _end(OUTPUT, LOGITS, FLOAT), _end(OUTPUT, TOKENS, INT64)]
+    stored = [whole(count, [1]), *(whole(name[each], content) for each, content in numbers.items())]
+    return b"".join((*stored, *nodes_made, *ends))
 
 
 def _top(inputs: list[bytes], values: bytes, places: bytes) -> bytes:
@@ -143,9 +146,10 @@ def _top(inputs: list[bytes], values: bytes, places: bytes) -> bytes:
     return made(b"TopK", inputs, values, one(b"axis", 1), more=places)
 
 
-def _output(name: str, element: int) -> bytes:
+def _end(field: int, name: str, element: int) -> bytes:
+    """An input or output."""
     kind = message(VALUE_TYPE, message(TENSOR_TYPE, number(ELEMENT, element)))
-    return message(OUTPUT, message(VALUE_NAME, name.encode()) + kind)
+    return message(field, message(VALUE_NAME, name.encode()) + kind)
 
 
 def _width(output: memoryview) -> int:

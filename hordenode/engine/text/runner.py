@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hordenode.engine.runtime import Array, Binding, Session
 from hordenode.engine.text.arena import Arena
 from hordenode.engine.text.config import PRODUCER, DecoderPart, GenaiConfig
-from hordenode.engine.text.last_token import LOGITS, TOKENS, known
+from hordenode.engine.text.last_token import COUNT, LOGITS, TOKENS, known
 from hordenode.engine.text.scheduler import Move
 from hordenode.engine.text.shortlist import Highest
 
@@ -45,8 +45,11 @@ class Runner(Protocol):
         """
         ...
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
-        """Append one token to each of the first slots, which hold `lengths`."""
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int], highest: int = 1) -> Scores:
+        """Append one token to each of the first slots, which hold `lengths`.
+
+        `highest`: how many of the highest logits are wanted, where the graph tells them; there may be fewer.
+        """
         ...
 
 
@@ -70,7 +73,7 @@ class TextRunner:
         self._lands = (
             session.reads_in_place and session.outputs[config.model.decoder.outputs.logits].dtype == np.float32
         )
-        self._landing: Scores | None = None
+        self._landing: _Landing | None = None
 
     def move(self, moves: Iterable[Move]) -> None:
         self._arena.move(moves)
@@ -84,7 +87,7 @@ class TextRunner:
             self._readers[slot] = self._arena.bind(slot, 1)
         return self._readers[slot].run_to_last(feeds)
 
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int], highest: int = 1) -> Scores:
         count = len(tokens)
         writer = self._writers.get(count)
         if writer is None:
@@ -92,17 +95,31 @@ class TextRunner:
             writer = self._writers[count] = _Writer(self._session, binding, self._decoder, count, self._capacity)
             if self._landing is not None:
                 writer.land(self._landing)
-        scores = writer.run(tokens, lengths)
+        scores = writer.run(tokens, lengths, highest)
         if self._landing is None and self._lands:
             self._landing = self._room(scores.logits.shape[1])
             writer.land(self._landing)
         return scores
 
-    def _room(self, width: int) -> Scores:
-        """Memory for what a step of all slots makes."""
-        logits, few = np.empty((self._slots, width), np.float32), (self._slots, known(width))
-        told = LOGITS in self._session.outputs
-        return Scores(logits, Highest(np.empty(few, np.float32), np.empty(few, np.int64)) if told else None)
+    def _room(self, width: int) -> _Landing:
+        logits, most = np.empty((self._slots, width), np.float32), self._slots * known(width)
+        if COUNT not in self._session.options:
+            return _Landing(logits)
+        return _Landing(logits, known(width), np.empty(most, np.float32), np.empty(most, np.int64))
+
+
+class _Landing(NamedTuple):
+    """Memory for what a step of all slots makes: logits [slots, vocabulary], and at most so many of the highest of each."""
+
+    logits: Logits
+    most: int = 0
+    highest: Logits = np.empty(0, np.float32)
+    tokens: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def told(self, rows: int, count: int) -> Highest:
+        """The part for `count` of the highest of so many rows."""
+        size = rows * count
+        return Highest(self.highest[:size].reshape(rows, count), self.tokens[:size].reshape(rows, count))
 
 
 class _Writer:
@@ -124,9 +141,11 @@ class _Writer:
         self._positions = memory(names.position_ids, count, 1) if names.position_ids in session.inputs else None
         self._places = np.arange(capacity)
         self._expected: list[int] = []  # lengths of the next step, if nobody comes or goes
+        self._landing: _Landing | None = None
         self._landed: Scores | None = None
+        self._count = np.zeros(1, np.int64)  # of the highest logits that are told
 
-    def run(self, tokens: Sequence[int], lengths: Sequence[int]) -> Scores:
+    def run(self, tokens: Sequence[int], lengths: Sequence[int], highest: int) -> Scores:
         width = min(-(-(max(lengths) + 1) // self._step) * self._step, self._capacity)
         fresh = self._mask.shape[1] != width
         if fresh:
@@ -142,10 +161,11 @@ class _Writer:
             self._positions[:, 0] = lengths
         if fresh or not self._session.reads_in_place:
             self._bind()
-        if self._landed is None:
+        if self._landing is None:
             return Scores(self._binding.run_to_last({}))
+        landed = self._landed = self._prepared(self._landing, min(highest, self._landing.most))
         self._binding.step()
-        return self._landed
+        return landed
 
     def _bind(self) -> None:
         self._binding.feed(self._names.input_ids, self._ids)
@@ -153,13 +173,22 @@ class _Writer:
         if self._positions is not None:
             self._binding.feed(self._names.position_ids, self._positions)
 
-    def land(self, memory: Scores) -> None:
+    def land(self, memory: _Landing) -> None:
         """Let logits, and the highest of them, come here from now on, to the first rows."""
-        count = len(self._ids)
-        logits, highest = memory.logits[:count], memory.highest
-        self._binding.land(self._logits, logits[:, None])
-        if highest is not None:
-            highest = Highest(highest.logits[:count], highest.tokens[:count])
-            self._binding.land(LOGITS, highest.logits)
-            self._binding.land(TOKENS, highest.tokens)
-        self._landed = Scores(logits, highest)
+        self._landing, self._landed = memory, None
+        self._binding.land(self._logits, memory.logits[: len(self._ids), None])
+        if memory.most:
+            self._binding.feed(COUNT, self._count)
+
+    def _prepared(self, memory: _Landing, count: int) -> Scores:
+        """Where what the next run makes will be, with `count` of the highest logits."""
+        if self._landed is not None and self._count[0] == count:
+            return self._landed
+        self._count[0] = count
+        logits = memory.logits[: len(self._ids)]
+        if not count:
+            return Scores(logits)
+        told = memory.told(len(self._ids), count)
+        self._binding.land(LOGITS, told.logits)
+        self._binding.land(TOKENS, told.tokens)
+        return Scores(logits, told)

@@ -39,10 +39,19 @@ class _Rows:
     tokens: Columns | None = None
 
 
+def wanted(drafts: Iterable[Draft]) -> int:
+    """How many of the highest logits of a row are of use to `pick`."""
+    return max((_few_of(draft) for draft in drafts if draft.short), default=1)
+
+
+def _few_of(draft: Draft) -> int:
+    return samplers.room(draft.job.top_k + draft.spare)
+
+
 def pick(logits: Grid, drafts: Sequence[Draft], highest: Highest | None = None) -> list[int]:
     """The next token for each row of logits [rows, vocabulary]: NOTHING where they are no numbers. What is off costs nothing.
 
-    `highest`: of each row, where known: whoever reads all logits waits for memory.
+    `highest`: of each row, at best as many as `wanted`, where known: whoever reads all logits waits for memory.
     """
     if all(draft.sure for draft in drafts):
         return _likeliest(logits, highest)
@@ -55,7 +64,7 @@ def pick(logits: Grid, drafts: Sequence[Draft], highest: Highest | None = None) 
         if not isfinite(top):
             continue
         if is_wide and draft.short:
-            few = samplers.room(draft.job.top_k + draft.spare)
+            few = _few_of(draft)
             short.setdefault(few if few <= known else 0, []).append(number)
         elif is_wide and draft.open:
             chosen[number] = _draw_openly(logits[number], draft, top)
