@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from hordenode.catalog import PACKAGE
@@ -51,6 +52,21 @@ def test_the_last_position_alone_is_computed(name: str) -> None:
     np.testing.assert_allclose(last[:, 0], whole[:, -1], rtol=0, atol=1e-4)
 
 
+def head(folder: Path, weight: NDArray[np.float32], opset: int) -> Path:
+    """A model that is an output matrix [inputs, vocabulary] and nothing else."""
+    inputs, width = weight.shape
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["state", "weight"], ["logits"])],
+        "head",
+        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["rows", "positions", inputs])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "positions", width])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    file = folder / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), str(file))
+    return file
+
+
 @pytest.mark.parametrize(
     ("opset", "width", "told"),
     [(13, WIDE, 64), (18, WIDE + SPAN, 65), (21, (MOST + 9) * SPAN, MOST), (21, WIDE + 1, 0), (12, WIDE, 0)],
@@ -58,15 +74,7 @@ def test_the_last_position_alone_is_computed(name: str) -> None:
 def test_the_highest_are_told(tmp_path: Path, opset: int, width: int, told: int) -> None:
     """Where the vocabulary is wide and neighbours come out even, and the operators for it are there."""
     weight = np.random.default_rng(width).standard_normal((8, width), np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["state", "weight"], ["logits"])],
-        "head",
-        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["rows", "positions", 8])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "positions", width])],
-        [numpy_helper.from_array(weight, "weight")],
-    )
-    file = tmp_path / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), str(file))
+    file = head(tmp_path, weight, opset)
     session = RUNTIME.open(file, last_only(file, "logits"))
     assert [name in session.outputs for name in (LOGITS, TOKENS)] == [told > 0] * 2
     state = np.random.default_rng(0).standard_normal((3, 2, 8), np.float32)
@@ -84,15 +92,7 @@ def test_the_highest_are_told(tmp_path: Path, opset: int, width: int, told: int)
 def test_of_equal_ones_the_left_is_told_first(tmp_path: Path) -> None:
     weight = np.zeros((1, WIDE), np.float32)
     weight[0, [4000, 70, 65, 3]] = 2.0, 1.0, 2.0, 1.0
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["state", "weight"], ["logits"])],
-        "head",
-        [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["rows", "positions", 1])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "positions", WIDE])],
-        [numpy_helper.from_array(weight, "weight")],
-    )
-    file = tmp_path / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=8), str(file))
+    file = head(tmp_path, weight, 21)
     (tokens,) = RUNTIME.open(file, last_only(file, "logits")).fetch(
         {"state": np.ones((1, 1, 1)), COUNT: np.array([2])}, [TOKENS]
     )
