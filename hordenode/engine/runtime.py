@@ -132,7 +132,7 @@ class Runtime:
         # Threads that wait awake take the processor from the node's other work (ARCHITECTURE 3.15): a UNet beside other
         # programs takes a fifth longer with them, and alone 3 % less. A text's token takes a tenth less. They stay awake
         # from one token to the next too: one that fell asleep may be woken on the processor of the one that wakes it,
-        # and after a pause a token took 13-18 ms, not 9. Beside a busy program on two cores this costs 3-8 % of a token.
+        # and after a pause a token took 13-18 ms, not 9. Beside a busy program on two cores a token takes some 14 % longer.
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin_us else "0")
         if spin_us:
             options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin_us))
