@@ -49,17 +49,20 @@ SPAN = 64  # neighbours
 MOST = 256  # highest logits of a row that are told
 
 
-def last_only(file: Path, logits: str) -> bytes | None:
-    """The model in a file, made to compute the output `logits` for the last position alone; None where it cannot be."""
+def last_only(file: Path, logits: str, *, tell: bool = True) -> bytes | None:
+    """The model in a file, made to compute the output `logits` for the last position alone; None where it cannot be.
+
+    `tell`: whether it tells the highest of them.
+    """
     try:
         if file.stat().st_size > LARGEST:
             return None
-        return trimmed(file.read_bytes(), logits)
+        return trimmed(file.read_bytes(), logits, tell=tell)
     except (OSError, IndexError, ValueError):
         return None  # the runtime will say what is wrong with it
 
 
-def trimmed(model: bytes, logits: str) -> bytes | None:
+def trimmed(model: bytes, logits: str, *, tell: bool = True) -> bytes | None:
     """As above, of a model's bytes. Raises IndexError and ValueError for what is no message."""
 
     def changed(graph: memoryview) -> bytes | None:
@@ -70,7 +73,7 @@ def trimmed(model: bytes, logits: str) -> bytes | None:
             _gather(matrix.inputs[0]),
             _with_input(matrix),
             graph[matrix.end :],
-            _highest(model, graph, logits.encode()),
+            _highest(model, graph, logits.encode()) if tell else b"",
         )
         return b"".join((graph[: matrix.start], *parts))
 
