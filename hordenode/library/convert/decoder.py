@@ -203,6 +203,8 @@ class DecoderWriter:
         weight, bare = f"model.{name}.weight", f"{name}.bare" if linear.bias is not None else output
         if bits:
             made = self._quantised(weight, bare, state, linear)
+        elif self._precision.half:
+            made = graph.add("MatMul", [state, graph.weight(weight, linear.weight.T)], bare)
         else:
             made = self._product(bare, state, graph.weight(weight, linear.weight))
         if linear.bias is None:
