@@ -42,9 +42,10 @@ class Draft:
     `banned`: tokens that may not come; `breakers`: where a repetition ends; `guide`: what form the text must have;
     `steps`: what is on, in its order; `surprise`: the most that mirostat lets through now, in bits. And what that
     allows: `sure`, the likeliest token is taken as it is; `short`, the steps begin with what needs few tokens alone;
-    `open`, any token may come, as likely as it is at its temperature. `penalised`: the penalties come first; `behind`: the
-    steps that come behind them and top_k, where it is short; `spare`: how many candidates are wanted beside top_k's, as
-    some were seen; `strength`: of a penalty that reaches all that was seen alike, if it is by that alone.
+    `open`, any token may come, as likely as it is at its temperature. `penalised`: the penalties come first;
+    `behind`: the steps that come behind them and top_k, where it is short; `straight`: nothing comes between the last
+    step and the dice; `spare`: how many candidates are wanted beside top_k's, as some were seen; `strength`: of a
+    penalty that reaches all that was seen alike, if it is by that alone.
     """
 
     job: TextJob
@@ -61,6 +62,7 @@ class Draft:
     open: bool = field(init=False)
     penalised: bool = field(init=False)
     behind: Steps = field(init=False)
+    straight: bool = field(init=False)
     surprise: float = field(init=False)
     spare: int = field(init=False, default=SPARE)
     strength: float | None = field(init=False)
@@ -74,6 +76,7 @@ class Draft:
         self.penalised = self.steps[:1] == (None,)
         self.behind = self.steps[self.penalised + 1 :]
         self.history = History(self.tokens)
+        self.straight = self.job.xtc_probability == 0
         self.surprise = 2 * self.job.mirostat_tau
         self.strength = penalties.everywhere(self.job)
 

@@ -108,23 +108,22 @@ def _few(
     counts = np.array([draft.job.top_k for draft in drafts])
     at = slice(None) if len(numbers) == len(logits) else numbers
     if highest is None:
-        wanted = counts + [draft.spare for draft in drafts]
-        found = shortlist.shortlist(np.ascontiguousarray(logits[at]), wanted)
+        some_more = counts + [draft.spare for draft in drafts]
+        found = shortlist.shortlist(np.ascontiguousarray(logits[at]), some_more)
     else:
         found = shortlist.told(Highest(highest.logits[at, :few], highest.tokens[at, :few]))
     _lower(found, drafts, logits.shape[1])
     enough = shortlist.keep_highest(found.logits, counts) > found.floor
-    groups: dict[tuple[int, Steps], list[int]] = {}
+    groups: dict[tuple[int, Steps, bool], list[int]] = {}
     sizes, late = found.sizes.tolist(), []
-    for row, is_enough in enumerate(enough.ravel().tolist()):
+    for row, (draft, is_enough) in enumerate(zip(drafts, enough.ravel().tolist(), strict=True)):
         if is_enough:
-            groups.setdefault((min(samplers.room(sizes[row]), found.logits.shape[1]), drafts[row].behind), []).append(
-                row
-            )
+            width = min(samplers.room(sizes[row]), found.logits.shape[1])
+            groups.setdefault((width, draft.behind, draft.straight), []).append(row)
         else:
             late.append(numbers[row])
-            drafts[row].spare = min(2 * drafts[row].spare, samplers.GROUPS // 4)
-    return [_rows(numbers, drafts, found, rows, *kind) for kind, rows in groups.items()], late
+            draft.spare = min(2 * draft.spare, samplers.GROUPS // 4)
+    return [_rows(numbers, drafts, found, rows, *kind[:2]) for kind, rows in groups.items()], late
 
 
 def _rows(
@@ -180,7 +179,8 @@ def _alike(single: Iterable[_Rows]) -> Iterable[_Rows]:
     groups: dict[tuple[Any, ...], list[_Rows]] = {}
     for row in single:
         drawn = row.drafts[0].job.temperature > 0
-        key = row.numbers if row.tokens is None else (row.steps, row.logits.shape[1], drawn)
+        alike = row.steps, row.logits.shape[1], drawn, row.drafts[0].straight
+        key = row.numbers if row.tokens is None else alike
         groups.setdefault(tuple(key), []).append(row)
     for first, *others in groups.values():
         if others:
@@ -195,7 +195,7 @@ def _finish(rows: _Rows) -> list[int]:
     """The filters that are left, and the choice."""
     logits, drafts, drawn = rows.logits, rows.drafts, rows.drafts[0].job.temperature > 0
     last = next((steps for steps in STRAIGHT if rows.steps[-len(steps) :] == steps), ())
-    if logits.shape[1] >= samplers.WIDE or any(draft.job.xtc_probability for draft in drafts):
+    if logits.shape[1] >= samplers.WIDE or not drafts[0].straight:
         last = ()
     for step in rows.steps[: len(rows.steps) - len(last)]:
         logits = _apply(logits, drafts, step)
