@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from hordenode.library.convert.architecture import read_architecture
@@ -43,6 +44,14 @@ def test_reference_and_graph_answer_as_transformers(tmp_path: Path, case: str) -
 def test_smaller_weights_stay_near_the_checkpoint(tmp_path: Path, case: str, precision: str, drift: float) -> None:
     target = convert(tmp_path, case, precision)
     assert distance(graph_logits(target, TOKENS), LOGITS[case]) < drift
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("fp32", 1.0), ("int4", 1.0), ("fp16", 40.0**-0.5)])
+def test_scores_are_scaled_by_the_weights_where_digits_allow(tmp_path: Path, precision: str, expected: float) -> None:
+    graph = onnx.load(convert(tmp_path, "gemma2", precision) / "model.onnx", load_external_data=False).graph
+    mixers = [node for node in graph.node if node.op_type == "GroupQueryAttention"]
+    scales = [attribute.f for node in mixers for attribute in node.attribute if attribute.name == "scale"]
+    assert scales == pytest.approx([expected] * len(mixers))
 
 
 @pytest.mark.parametrize("bits", [4, 8])

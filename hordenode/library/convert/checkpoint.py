@@ -76,6 +76,11 @@ class Linear:
     weight: Weight
     bias: Weight | None
 
+    def scaled(self, scale: float) -> Linear:
+        """The map whose output is `scale` times as large."""
+        factor = np.float32(scale)
+        return Linear(self.weight * factor, None if self.bias is None else self.bias * factor)
+
 
 def joined(*parts: Linear) -> Linear:
     """Linear maps of the same input as one, their outputs side by side."""
