@@ -62,14 +62,21 @@ class _Graph:
         stored = self.constant(f"{name}.fp16", value.astype(np.float16))
         return self.add("Cast", [stored], name, to=TensorProto.FLOAT)
 
-    def matrix(self, name: str, value: NDArray[np.float32]) -> str:
-        """Store a matrix [out, in] as float16, or as int8 with a scale per row; returns the name of its float32 value."""
+    def matrix(self, name: str, value: NDArray[np.float32], factor: float = 1.0) -> str:
+        """Store a matrix [out, in] as float16, or as int8 with a scale per row; returns the name of its float32 value.
+
+        With int8 that value is `factor` times as large: the runtime multiplies when it loads the file.
+        """
         if not self.int8:
             return self.weight(name, value)
         integers, scale = quantised(value)
         stored = self.constant(name + INTEGERS, integers)
         whole = self.add("Cast", [stored], f"{name}.whole", to=TensorProto.FLOAT)
-        return self.add("Mul", [whole, self.weight(name + SCALES, scale.astype(np.float32))], name)
+        step = self.weight(name + SCALES, scale.astype(np.float32))
+        if factor != 1.0:
+            factors = self.constant(f"{name}.factor", np.array(factor, np.float32))
+            step = self.add("Mul", [step, factors], f"{name}.step")
+        return self.add("Mul", [whole, step], name)
 
 
 def llama_graph(shape: LlamaShape, weights: dict[str, NDArray[np.float32]], *, int8: bool = False) -> onnx.ModelProto:
@@ -128,9 +135,11 @@ def _attention(
 ) -> str:
     name, source = f"layers.{index}.attn", f"model.layers.{index}."
     normed = _norm(graph, shape, f"{name}.norm", state, weights[f"{source}input_layernorm.weight"])
+    # Scores that nothing scales are made of keys as they lie; otherwise the runtime lays them out anew for each token.
+    scale = shape.head_size**-0.5
     query, key, value = (
-        _linear(graph, f"{name}.{part}_proj", normed, weights[f"{source}self_attn.{part}_proj.weight"])
-        for part in "qkv"
+        _linear(graph, f"{name}.{part}_proj", normed, weights[f"{source}self_attn.{part}_proj.weight"], factor)
+        for part, factor in (("q", scale), ("k", 1.0), ("v", 1.0))
     )
     past = [f"past_key_values.{index}.{kind}" for kind in ("key", "value")]
     node = helper.make_node(
@@ -141,7 +150,7 @@ def _attention(
         domain=MICROSOFT,
         num_heads=shape.heads,
         kv_num_heads=shape.key_value_heads,
-        scale=float(shape.head_size**-0.5),
+        scale=1.0 if graph.int8 else scale,
         do_rotary=1,
         rotary_interleaved=0,
     )
@@ -166,9 +175,9 @@ def _feed_forward(
     return graph.add("Add", [state, down], f"{name}.sum")
 
 
-def _linear(graph: _Graph, name: str, state: str, weight: NDArray[np.float32]) -> str:
-    """Multiply by the transpose of a weight [out, in]."""
-    matrix = graph.add("Transpose", [graph.matrix(f"{name}.weight", weight)], f"{name}.transposed", perm=[1, 0])
+def _linear(graph: _Graph, name: str, state: str, weight: NDArray[np.float32], factor: float = 1.0) -> str:
+    """Multiply by the transpose of a weight [out, in], and with int8 by `factor`."""
+    matrix = graph.add("Transpose", [graph.matrix(f"{name}.weight", weight, factor)], f"{name}.transposed", perm=[1, 0])
     return graph.add("MatMul", [state, matrix], name)
 
 
