@@ -63,12 +63,13 @@ class _Graph:
         return self.add("Cast", [stored], name, to=TensorProto.FLOAT)
 
     def matrix(self, name: str, value: NDArray[np.float32], factor: float = 1.0) -> str:
-        """Store a matrix [out, in] as float16, or as int8 with a scale per row; returns the name of its float32 value.
+        """Store `factor` times a matrix [out, in] as float16, or as int8 with a scale per row.
 
-        With int8 that value is `factor` times as large: the runtime multiplies when it loads the file.
+        Returns the name of its float32 value. Integers and scales are the matrix's own: the runtime multiplies them by the
+        factor when it loads the file.
         """
         if not self.int8:
-            return self.weight(name, value)
+            return self.weight(name, value * np.float32(factor))
         integers, scale = quantised(value)
         stored = self.constant(name + INTEGERS, integers)
         whole = self.add("Cast", [stored], f"{name}.whole", to=TensorProto.FLOAT)
@@ -137,9 +138,10 @@ def _attention(
     normed = _norm(graph, shape, f"{name}.norm", state, weights[f"{source}input_layernorm.weight"])
     # Scores that nothing scales are made of keys as they lie; otherwise the runtime lays them out anew for each token.
     scale = shape.head_size**-0.5
+    folded = scale if graph.int8 else 1.0  # float16 keeps its digits
     query, key, value = (
         _linear(graph, f"{name}.{part}_proj", normed, weights[f"{source}self_attn.{part}_proj.weight"], factor)
-        for part, factor in (("q", scale), ("k", 1.0), ("v", 1.0))
+        for part, factor in (("q", folded), ("k", 1.0), ("v", 1.0))
     )
     past = [f"past_key_values.{index}.{kind}" for kind in ("key", "value")]
     node = helper.make_node(
@@ -150,7 +152,7 @@ def _attention(
         domain=MICROSOFT,
         num_heads=shape.heads,
         kv_num_heads=shape.key_value_heads,
-        scale=1.0 if graph.int8 else scale,
+        scale=scale / folded,
         do_rotary=1,
         rotary_interleaved=0,
     )
@@ -176,7 +178,7 @@ def _feed_forward(
 
 
 def _linear(graph: _Graph, name: str, state: str, weight: NDArray[np.float32], factor: float = 1.0) -> str:
-    """Multiply by the transpose of a weight [out, in], and with int8 by `factor`."""
+    """Multiply by `factor` and the transpose of a weight [out, in]."""
     matrix = graph.add("Transpose", [graph.matrix(f"{name}.weight", weight, factor)], f"{name}.transposed", perm=[1, 0])
     return graph.add("MatMul", [state, matrix], name)
 
