@@ -148,10 +148,9 @@ async def _pop(co: Coordinator, caller: Caller, kind: Kind, body: Pop, wait: flo
     until = asyncio.get_running_loop().time() + wait
     with co.waiters.wait(kind, name) as waiter:
         while True:
-            summons = waiter.take()
-            found = await _look_or_give_back(co, caller, kind, body)
-            waiter.judge = found.admitted.judge
-            co.waiters.pass_on(summons)
+            with co.waiters.look(waiter):
+                found = await _look_or_give_back(co, caller, kind, body)
+                waiter.judge = found.admitted.judge
             left = until - asyncio.get_running_loop().time()
             if found.claim is not None or co.stopping or waiter.ended or not await bell(waiter.heard, left):
                 return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Waiter:
         self.heard = asyncio.Event()
 
     def take(self) -> list[Summons]:
-        """The summons so far, before a look: what comes later may not have been there to be seen."""
+        """The summons so far."""
         taken, self.summons = self.summons, []
         self.heard.clear()
         return taken
@@ -53,12 +54,13 @@ class Waiters:
         self._line = line
         self._waiting: dict[Kind, dict[int, Waiter]] = {kind: {} for kind in Kind}
         self._numbers = itertools.count()
+        self._out: Counter[str] = Counter()  # request → summons that nobody has looked for yet
         self.woken = 0
         self._closed = False
 
     @contextmanager
     def wait(self, kind: Kind, name: str = "") -> Iterator[Waiter]:
-        """Be woken for jobs until the block ends. What it was woken for and did not take goes to the next one."""
+        """Be woken for jobs until the block ends. What it was woken for and did not look for goes to the next one."""
         number, waiter = next(self._numbers), Waiter(name)
         self._waiting[kind][number] = waiter
         if self._closed:
@@ -67,18 +69,24 @@ class Waiters:
             yield waiter
         finally:
             del self._waiting[kind][number]
-            self.pass_on(waiter.take())
+            self._pass_on(waiter.take())
+
+    @contextmanager
+    def look(self, waiter: Waiter) -> Iterator[None]:
+        """A look at the queue. What the waiter was woken for before it, and left there, goes to the next one.
+
+        What comes during a look stays with the waiter: it may not have been there to be seen.
+        """
+        summons = waiter.take()
+        try:
+            yield
+        finally:
+            self._pass_on(summons)
 
     def summon(self, wp: WaitingPrompt, count: int) -> None:
         """So many more jobs of a request can be popped: wake as many workers."""
         if self._waiting[wp.kind]:
             self._wake(Summons(wp), count)
-
-    def pass_on(self, summons: Iterable[Summons]) -> None:
-        """Wake somebody else for requests that still wait."""
-        for each in summons:
-            if self._line.waiting_of(each.wp.id):
-                self._wake(each, 1)
 
     def close(self) -> None:
         """Wake everybody: the node stops."""
@@ -102,6 +110,16 @@ class Waiters:
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
+    def _pass_on(self, summons: Iterable[Summons]) -> None:
+        """Wake somebody else for a request of which more waits than the others were woken for."""
+        for each in summons:
+            request = each.wp.id
+            self._out[request] -= 1
+            if self._line.waiting_of(request) > self._out[request]:
+                self._wake(each, 1)
+            if not self._out[request]:
+                del self._out[request]
+
     def _wake(self, summons: Summons, count: int) -> None:
         needs = self._verdicts.known(summons.wp.signature_id)
         for number, waiter in self._waiting[summons.wp.kind].items():
@@ -112,6 +130,7 @@ class Waiters:
             summons.told.add(number)
             waiter.summons.append(summons)
             self.woken += 1
+            self._out[summons.wp.id] += 1
             waiter.heard.set()
             count -= 1
 
