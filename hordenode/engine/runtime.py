@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import math
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hordenode.config import EngineSettings
 from hordenode.engine.files import RESTORE
 from hordenode.engine.jobs import EngineError, ModelFileError, ProviderReport
 from hordenode.engine.providers import FATAL, PROVIDERS, Choice, choose, core_count, survey
+from hordenode.engine.tensors import Array, Buffer, Kept, Placed, Tensor, view
 
 log = logging.getLogger("hordenode.engine")
-
-Array = NDArray[Any]
 
 AS_REQUESTED = 1
 UNTILED = "ORT_GQA_DISABLE_FLASH_ATTENTION"
 _untiling = threading.Lock()
 MEMORY = {"cuda": "cuda", "tensorrt": "cuda"}  # where buffers lie, by provider; elsewhere in main memory
-_DTYPES = {
+_DTYPES: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
 }
+_OWN_DTYPES = {**_DTYPES, "tensor(double)": np.float64, "tensor(bool)": np.bool_}  # of graphs that were made here
 _DECORATION = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """An input or output of a graph. `shape`: None where it may vary."""
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int | None, ...]
 
 
 class Runtime:
@@ -116,6 +103,14 @@ class Runtime:
         ort = _onnxruntime()
         return Session(ort.InferenceSession(model, self._options(ort), providers=providers), Path(name), self.device)
 
+    def aside(self, model: bytes, name: str) -> Session:
+        """As `small`, for numbers in main memory, by the thread that asks alone: the others are not worth waking."""
+        ort = _onnxruntime()
+        options = self._options(ort)
+        options.intra_op_num_threads = 1
+        raw = ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
+        return Session(raw, Path(name), "cpu", _OWN_DTYPES)
+
     def _choice(self) -> tuple[Choice, ProviderReport]:
         with self._choosing:
             if self._chosen is None:
@@ -141,65 +136,17 @@ class Runtime:
         return options
 
 
-class Buffer:
-    """Memory on the provider's device, zeroed, that graphs read and write in place."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], device: str) -> None:
-        self._host = np.zeros(shape, dtype)  # on the CPU a page takes memory only once it is written
-        self.shape = shape
-        self.device = device
-        self.dtype = dtype
-        self.raw = None if device == "cpu" else _onnxruntime().OrtValue.ortvalue_from_numpy(self._host, device, 0)
-
-    def row(self, first: int) -> int:
-        """The address of one row along the first axis."""
-        start: int = self._host.ctypes.data if self.raw is None else self.raw.data_ptr()
-        return start + first * self._host.strides[0]
-
-    def edit(self, change: Callable[[Array], None]) -> None:
-        """Change the content. Elsewhere than on the CPU all of it goes there and back."""
-        if self.raw is None:
-            change(self._host)
-            return
-        content = self.raw.numpy()
-        change(content)
-        self.raw.update_inplace(content)
-
-
-class Kept:
-    """An output of a run, in main memory that belongs to the runtime."""
-
-    def __init__(self, raw: Any, dtype: np.dtype[Any]) -> None:
-        self.raw = raw
-        self._dtype = dtype
-
-    def view(self) -> Array:
-        """The content, uncopied: it lives no longer than this object."""
-        return _view(self.raw, self._dtype)
-
-
-class Placed:
-    """An array on the device that graphs read where it is."""
-
-    def __init__(self, raw: Any) -> None:
-        self.raw = raw
-        self.shape = tuple(int(size) for size in raw.shape())
-
-    def numpy(self) -> Array:
-        """A copy in main memory."""
-        return np.array(self.raw.numpy())
-
-
 class Session:
     """One loaded graph."""
 
-    def __init__(self, raw: Any, file: Path, device: str) -> None:
+    def __init__(self, raw: Any, file: Path, device: str, dtypes: Mapping[str, type[np.generic]] = _DTYPES) -> None:
         self.raw = raw
         self.file = file
         self.device = device
         self.arena = "gpu" if device == "cuda" else "cpu"
         # Whether a bound input is read where it lies, and when a run begins: other providers may have copied it before.
         self.reads_in_place = raw.get_providers()[0] == PROVIDERS["cpu"]
+        self._dtypes = dtypes
         self.inputs = {each.name: self._tensor(each) for each in raw.get_inputs()}
         self.options = {each.name: self._tensor(each) for each in raw.get_overridable_initializers()}  # need not be fed
         self.outputs = {each.name: self._tensor(each) for each in raw.get_outputs()}
@@ -253,8 +200,10 @@ class Session:
         return Binding(self, fetch)
 
     def buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Buffer:
-        """Device memory for this graph."""
-        return Buffer(shape, dtype, self.device)
+        """Device memory for this graph, zeroed."""
+        host = np.zeros(shape, dtype)  # on the CPU a page takes memory only once it is written
+        on_device = None if self.device == "cpu" else _onnxruntime().OrtValue.ortvalue_from_numpy(host, self.device, 0)
+        return Buffer(host, self.device, on_device)
 
     def require(self, *names: str) -> None:
         """Raises ModelFileError when the graph lacks one of these inputs."""
@@ -265,12 +214,12 @@ class Session:
                 )
 
     def _tensor(self, each: Any) -> Tensor:
-        if each.type not in _DTYPES:
+        if each.type not in self._dtypes:
             raise ModelFileError(
                 self.file, f"'{each.name}' is of type {each.type}", "Convert the model to float16 or float32."
             )
         shape = tuple(size if isinstance(size, int) else None for size in each.shape)
-        return Tensor(each.name, np.dtype(_DTYPES[each.type]), shape)
+        return Tensor(each.name, np.dtype(self._dtypes[each.type]), shape)
 
 
 class Binding:
@@ -324,7 +273,7 @@ class Binding:
     def run_to_last(self, feeds: Mapping[str, Array]) -> Array:
         """As `run`, but only the last entry along the second axis, at float32: valid until the next run, not copied."""
         self._made = self._run(feeds)
-        last: Array = _view(self._made, self._session.outputs[self._fetch].dtype)[:, -1].astype(np.float32, copy=False)
+        last: Array = view(self._made, self._session.outputs[self._fetch].dtype)[:, -1].astype(np.float32, copy=False)
         return last
 
     def _run(self, feeds: Mapping[str, Array]) -> Any:
@@ -343,13 +292,6 @@ class Binding:
 
     def _cast(self, name: str, value: Array) -> Array:
         return np.asarray(value, self._session.inputs[name].dtype, order="C")
-
-
-def _view(value: Any, dtype: np.dtype[Any]) -> Array:
-    """What a value of the runtime holds in main memory, uncopied."""
-    shape = value.shape()
-    memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(value.data_ptr())
-    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 def _onnxruntime() -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hordenode.config import EngineSettings
-from hordenode.engine.runtime import Array, Runtime
+from hordenode.engine.runtime import Runtime
+from hordenode.engine.tensors import Array
 from hordenode.engine.text.layout import read_config
 
 Logits = NDArray[np.float32]

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hordenode.catalog import PACKAGE
 from hordenode.config import EngineSettings
-from hordenode.engine.runtime import Array, Runtime, Session
+from hordenode.engine.runtime import Runtime, Session
+from hordenode.engine.tensors import Array
 from hordenode.engine.text.last_token import COUNT, LOGITS, MOST, SPAN, TOKENS, known, last_only, trimmed
 from hordenode.engine.text.layout import read_config
 from hordenode.engine.text.samplers import WIDE

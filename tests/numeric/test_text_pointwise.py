@@ -14,7 +14,8 @@ import pytest
 from hordenode.catalog import TextModel
 from hordenode.config import EngineSettings
 from hordenode.engine.jobs import ProviderReport, TextJob, TextResult
-from hordenode.engine.runtime import Array, Runtime
+from hordenode.engine.runtime import Runtime
+from hordenode.engine.tensors import Array
 from hordenode.engine.text import pointwise
 from hordenode.engine.text.last_token import last_only
 from hordenode.engine.text.layout import read_config

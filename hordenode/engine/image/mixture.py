@@ -13,7 +13,8 @@ import numpy as np
 
 from hordenode.engine.image import small_graphs
 from hordenode.engine.image.denoiser import Latent
-from hordenode.engine.runtime import Array, Binding, Placed, Runtime, Session
+from hordenode.engine.runtime import Binding, Runtime, Session
+from hordenode.engine.tensors import Array, Placed
 
 
 class Workbench:

@@ -13,7 +13,8 @@ from hordenode.engine.image.autoencoder import BROKEN, MISFIT
 from hordenode.engine.image.denoiser import Latent
 from hordenode.engine.image.text_encoder import States
 from hordenode.engine.jobs import ModelFileError
-from hordenode.engine.runtime import Array, Binding, Session
+from hordenode.engine.runtime import Binding, Session
+from hordenode.engine.tensors import Array
 
 PLAIN = ("sample", "timestep", "encoder_hidden_states")
 OPTIONAL = ("text_embeds", "time_ids", "timestep_cond")

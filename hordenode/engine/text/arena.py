@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hordenode.engine.runtime import Array, Binding, Buffer, Session
+from hordenode.engine.runtime import Binding, Session
+from hordenode.engine.tensors import Array, Buffer
 from hordenode.engine.text.config import GenaiConfig
 from hordenode.engine.text.scheduler import Move
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hordenode.engine.runtime import Array, Kept, Session
+from hordenode.engine.runtime import Session
+from hordenode.engine.tensors import Array, Kept
 from hordenode.engine.text.arena import apply
 from hordenode.engine.text.config import GenaiConfig
 from hordenode.engine.text.runner import Logits, Scores

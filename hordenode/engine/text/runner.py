@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hordenode.engine.runtime import Array, Binding, Session
+from hordenode.engine.runtime import Binding, Session
+from hordenode.engine.tensors import Array
 from hordenode.engine.text.arena import Arena
 from hordenode.engine.text.config import PRODUCER, DecoderPart, GenaiConfig
 from hordenode.engine.text.last_token import COUNT, LOGITS, TOKENS, known

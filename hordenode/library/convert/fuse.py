@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from hordenode.config import EngineSettings
 from hordenode.engine.files import MB, read_json, size_mb
 from hordenode.engine.image.unet import UnetConfig
-from hordenode.engine.runtime import Array, Runtime, Session
+from hordenode.engine.runtime import Runtime, Session
+from hordenode.engine.tensors import Array
 from hordenode.library.contained import Limits, contained, limit_memory
 from hordenode.library.convert.attention import fuse_attention
 from hordenode.library.convert.graph_names import module_weights
