@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from hordenode.engine.backends import Failure, Outcome
 from hordenode.engine.jobs import EngineError, Progress
+from hordenode.engine.text.chooser import Chooser
 from hordenode.engine.text.draft import Draft
 from hordenode.engine.text.logprobs import likelihood
 from hordenode.engine.text.runner import Runner, Scores
@@ -34,6 +35,7 @@ class TextBatch:
 
     runner: Runner
     scheduler: Scheduler
+    chooser: Chooser
     _texts: dict[str, _Writing] = field(default_factory=dict)
 
     @property
@@ -116,7 +118,7 @@ class TextBatch:
             fit = [text.entry.id not in stuck for text in texts]
             logits, highest = logits[fit], None
             texts = [text for text in texts if text.entry.id not in stuck]
-        tokens = pick(logits, [text.draft for text in texts], highest)
+        tokens = pick(logits, [text.draft for text in texts], highest, self.chooser)
         for text, row, token in zip(texts, logits, tokens, strict=True):
             if token == NOTHING:
                 outcomes.append(self._fail(text, EngineError(NO_NUMBER)))

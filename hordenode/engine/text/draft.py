@@ -43,9 +43,9 @@ class Draft:
     `steps`: what is on, in its order; `surprise`: the most that mirostat lets through now, in bits. And what that
     allows: `sure`, the likeliest token is taken as it is; `short`, the steps begin with what needs few tokens alone;
     `open`, any token may come, as likely as it is at its temperature. `penalised`: the penalties come first;
-    `behind`: the steps that come behind them and top_k, where it is short; `straight`: nothing comes between the last
-    step and the dice; `spare`: how many candidates are wanted beside top_k's, as some were seen; `strength`: of a
-    penalty that reaches all that was seen alike, if it is by that alone.
+    `behind`: the steps that come behind them and top_k, where it is short; `plain`: all is as most texts have it, as
+    Chooser does it; `spare`: how many candidates are wanted beside top_k's, as some were seen; `strength`: of a penalty
+    that reaches all that was seen alike, if it is by that alone.
     """
 
     job: TextJob
@@ -62,10 +62,11 @@ class Draft:
     open: bool = field(init=False)
     penalised: bool = field(init=False)
     behind: Steps = field(init=False)
-    straight: bool = field(init=False)
+    plain: bool = field(init=False)
     surprise: float = field(init=False)
     spare: int = field(init=False, default=SPARE)
     strength: float | None = field(init=False)
+    _thrown: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.steps = steps_of(self.job)
@@ -76,9 +77,23 @@ class Draft:
         self.penalised = self.steps[:1] == (None,)
         self.behind = self.steps[self.penalised + 1 :]
         self.history = History(self.tokens)
-        self.straight = self.job.xtc_probability == 0
         self.surprise = 2 * self.job.mirostat_tau
         self.strength = penalties.everywhere(self.job)
+        alike = self.strength is not None or not self.penalised
+        self.plain = self.short and alike and not self.banned and _is_plain(self.behind, self.job)
+
+    def throw(self) -> float:
+        """Where the dice fall, from 0 to below 1."""
+        thrown, self._thrown = self._thrown, None
+        return self.random.random() if thrown is None else thrown
+
+    def put_back(self, point: float) -> None:
+        """What `throw` gives the next time: it was not needed."""
+        self._thrown = point
+
+    def look_further(self) -> None:
+        """There were too few candidates."""
+        self.spare = min(2 * self.spare, samplers.GROUPS // 4)
 
 
 def _is_curved(job: TextJob) -> bool:
@@ -145,6 +160,11 @@ def _is_short(steps: Steps, job: TextJob) -> bool:
     """Whether top_k comes first, or after penalties that only lower what was seen; these never come later."""
     narrow = steps[:1] == (TOP_K,) or steps[:2] == (None, TOP_K)
     return narrow and None not in steps[1:] and penalties.only_lower(job) and 2 * job.top_k <= samplers.GROUPS
+
+
+def _is_plain(behind: Steps, job: TextJob) -> bool:
+    """Whether behind a top_k nothing comes but top_p, then temperature, then the dice."""
+    return behind in ((), (TOP_P,), (COOL,), (TOP_P, COOL)) and job.temperature > 0 and job.xtc_probability == 0
 
 
 def _is_open(steps: Steps, job: TextJob) -> bool:

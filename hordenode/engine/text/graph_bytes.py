@@ -5,19 +5,23 @@ The runtime's wheel brings no library that edits graphs, and what is changed her
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from hordenode.engine.protobuf import Field, bodies, fields, message, number, values
 
 # Field numbers of onnx.proto.
-GRAPH, OPSET, NODE, INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 7, 8, 1, 5, 11, 12, 13
+IR_VERSION, GRAPH, OPSET, NODE, GRAPH_NAME, INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 1, 7, 8, 1, 2, 5, 11, 12, 13
 OPSET_DOMAIN, OPSET_VERSION = 1, 2
 NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_OP, NODE_ATTRIBUTE = 1, 2, 3, 4, 5
 ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_INTS, ATTRIBUTE_TYPE, INT, INTS = 1, 3, 8, 20, 2, 7
 DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 8, 9, 13, 14
-FLOAT, INT64, EXTERNAL, ENTRY_KEY, ENTRY_VALUE = 1, 7, 1, 1, 2
+FLOAT, INT64, BOOL, DOUBLE = 1, 7, 9, 11
+EXTERNAL, ENTRY_KEY, ENTRY_VALUE = 1, 1, 2
 VALUE_NAME, VALUE_TYPE, TENSOR_TYPE, ELEMENT, SHAPE, DIMENSION, SIZE, SIZE_NAME = 1, 2, 1, 1, 2, 1, 1, 2
+
+FORMAT = 8  # of files, as old as the operators that are used allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,25 @@ def whole(name: bytes, content: Iterable[int]) -> bytes:
     raw = b"".join(each.to_bytes(8, "little", signed=True) for each in content)
     tensor = number(DIMS, len(raw) // 8) + number(DATA_TYPE, INT64) + message(TENSOR_NAME, name)
     return message(INITIALIZER, tensor + message(RAW_DATA, raw))
+
+
+def real(name: bytes, value: float) -> bytes:
+    """A tensor that is one number in double precision."""
+    tensor = number(DATA_TYPE, DOUBLE) + message(TENSOR_NAME, name) + message(RAW_DATA, struct.pack("<d", value))
+    return message(INITIALIZER, tensor)
+
+
+def end(field: int, name: str, element: int) -> bytes:
+    """An input or output."""
+    kind = message(VALUE_TYPE, message(TENSOR_TYPE, number(ELEMENT, element)))
+    return message(field, message(VALUE_NAME, name.encode()) + kind)
+
+
+def model(graph: bytes, version: int) -> bytes:
+    """A model of a graph in this version of ONNX's own operators."""
+    named = message(GRAPH_NAME, b"hordenode") + graph
+    own = message(OPSET, message(OPSET_DOMAIN, b"") + number(OPSET_VERSION, version))
+    return number(IR_VERSION, FORMAT) + own + message(GRAPH, named)
 
 
 def sized(name: bytes, *sizes: int | bytes) -> bytes:

@@ -38,6 +38,11 @@ class History:
         self._marked = len(self._tokens)
         return self._seen
 
+    def settle(self, memory: NDArray[np.bool_]) -> None:
+        """Keep what `seen` returns here from now on, beside that of other texts."""
+        memory[:] = self.seen(len(memory))
+        self._seen = memory
+
     def where(self, columns: Ids) -> Ids:
         """For all tokens so far, which of some rising columns they are; -1: none."""
         ids = self.ids()

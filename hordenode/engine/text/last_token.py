@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hordenode.engine.protobuf import bodies, fields, message, number, values
+from hordenode.engine.protobuf import bodies, fields, message, values
 from hordenode.engine.text.graph_bytes import (
     DIMENSION,
     ELEMENT,
@@ -27,6 +27,7 @@ from hordenode.engine.text.graph_bytes import (
     VALUE_TYPE,
     Node,
     change,
+    end,
     made,
     nodes,
     one,
@@ -139,7 +140,7 @@ def _highest(model: bytes, graph: memoryview, logits: bytes) -> bytes:
         made(b"Mul", [own("span"), name["span"]], own("first")),
         made(b"Add", [own("first"), own("within")], TOKENS.encode()),
     ]
-    ends = [_end(INPUT, COUNT, INT64), _end(OUTPUT, LOGITS, FLOAT), _end(OUTPUT, TOKENS, INT64)]
+    ends = [end(INPUT, COUNT, INT64), end(OUTPUT, LOGITS, FLOAT), end(OUTPUT, TOKENS, INT64)]
     stored = [whole(count, [1]), *(whole(name[each], content) for each, content in numbers.items())]
     return b"".join((*stored, *nodes_made, *ends))
 
@@ -147,12 +148,6 @@ def _highest(model: bytes, graph: memoryview, logits: bytes) -> bytes:
 def _top(inputs: list[bytes], values: bytes, places: bytes) -> bytes:
     """The highest of each row, falling, of equals the left one first."""
     return made(b"TopK", inputs, values, one(b"axis", 1), more=places)
-
-
-def _end(field: int, name: str, element: int) -> bytes:
-    """An input or output."""
-    kind = message(VALUE_TYPE, message(TENSOR_TYPE, number(ELEMENT, element)))
-    return message(field, message(VALUE_NAME, name.encode()) + kind)
 
 
 def _width(output: memoryview) -> int:

@@ -16,6 +16,7 @@ from hordenode.engine.runtime import Runtime
 from hordenode.engine.seeds import seeded
 from hordenode.engine.text import logprobs, pointwise
 from hordenode.engine.text.batch import TextBatch
+from hordenode.engine.text.chooser import Chooser
 from hordenode.engine.text.concat import ConcatRunner
 from hordenode.engine.text.config import DecoderPart
 from hordenode.engine.text.draft import Draft, check
@@ -52,7 +53,7 @@ class TextPipeline:
             gather()
         kind = TextRunner if self._config.search.past_present_share_buffer else ConcatRunner
         runner: Runner = kind(session, self._config, slots, self._context)
-        self.batch = TextBatch(runner, Scheduler(slots))
+        self.batch = TextBatch(runner, Scheduler(slots), Chooser(runtime))
 
     def begin(self, job: TextJob) -> None:
         """Add a job to the batch. Raises UnsupportedJob."""

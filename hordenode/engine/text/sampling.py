@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from hordenode.engine.jobs import TextJob
 from hordenode.engine.text import penalties, samplers, shortlist
-from hordenode.engine.text.draft import COOL, TOP_K, TOP_P, Draft, Step, Steps
+from hordenode.engine.text.chooser import Chooser
+from hordenode.engine.text.draft import TOP_K, Draft, Step, Steps
 from hordenode.engine.text.samplers import Column, Columns, Logits
 from hordenode.engine.text.shortlist import Highest
 
 NOTHING = -1
-STRAIGHT: tuple[Steps, ...] = ((TOP_P, COOL), (TOP_P,))
 
 Row = NDArray[np.float32]
 Grid = NDArray[np.float32]
@@ -48,35 +48,67 @@ def _few_of(draft: Draft) -> int:
     return samplers.room(draft.job.top_k + draft.spare)
 
 
-def pick(logits: Grid, drafts: Sequence[Draft], highest: Highest | None = None) -> list[int]:
+def pick(
+    logits: Grid, drafts: Sequence[Draft], highest: Highest | None = None, chooser: Chooser | None = None
+) -> list[int]:
     """The next token for each row of logits [rows, vocabulary]: NOTHING where they are no numbers. What is off costs nothing.
 
-    `highest`: of each row, at best as many as `wanted`, where known: whoever reads all logits waits for memory.
+    `highest`: of each row, at best as many as `wanted`, where known: whoever reads all logits waits for memory. Of texts
+    for which these are enough, those with the usual settings are left to `chooser`, if there is one.
     """
     if all(draft.sure for draft in drafts):
         return _likeliest(logits, highest)
     chosen = [NOTHING] * len(drafts)
     tops = (logits.max(axis=1) if highest is None else highest.logits[:, 0]).tolist()
     is_wide, known = logits.shape[1] >= samplers.WIDE, 0 if highest is None else highest.logits.shape[1]
-    short: dict[int, list[int]] = {}  # by how many of the highest are enough for a row; 0: those that are known are not
+    short: dict[
+        tuple[int, bool], list[int]
+    ] = {}  # by how many of the highest are enough (0: more than known), and plain
     rest: list[_Rows] = []
     for number, (draft, top) in enumerate(zip(drafts, tops, strict=True)):
         if not isfinite(top):
             continue
         if is_wide and draft.short:
             few = _few_of(draft)
-            short.setdefault(few if few <= known else 0, []).append(number)
+            short.setdefault((few, draft.plain) if few <= known else (0, False), []).append(number)
         elif is_wide and draft.open:
             chosen[number] = _draw_openly(logits[number], draft, top)
         else:
             rest.append(_begin(number, logits[number], draft))
-    for few, numbers in short.items():
-        begun, late = _few(numbers, logits, [drafts[number] for number in numbers], highest if few else None, few)
-        rest = begun + rest + [_begin(number, logits[number], drafts[number]) for number in late]
+    for (few, is_plain), numbers in short.items():
+        some, seen = [drafts[number] for number in numbers], _part(highest, numbers, few)
+        if is_plain and seen is not None and chooser is not None:
+            late = _choose(chooser, numbers, some, seen, chosen, logits.shape[1])
+        else:
+            begun, late = _few(numbers, logits, some, seen)
+            rest = begun + rest
+        rest += [_begin(number, logits[number], drafts[number]) for number in late]
     for rows in _alike(rest):
         for number, token in zip(rows.numbers, _finish(rows), strict=True):
             chosen[number] = token
     return chosen
+
+
+def _part(highest: Highest | None, numbers: list[int], few: int) -> Highest | None:
+    """The `few` highest of some rows, where known."""
+    if highest is None or few == 0:
+        return None
+    at = slice(None) if len(numbers) == len(highest.logits) else numbers
+    return Highest(highest.logits[at, :few], highest.tokens[at, :few])
+
+
+def _choose(
+    chooser: Chooser, numbers: list[int], drafts: list[Draft], seen: Highest, chosen: list[int], width: int
+) -> list[int]:
+    """Choose for some rows; the numbers of those for which too many candidates fell."""
+    late = []
+    for number, draft, token in zip(numbers, drafts, chooser.choose(drafts, seen, width), strict=True):
+        if token is None:
+            late.append(number)
+            draft.look_further()
+        else:
+            chosen[number] = token
+    return late
 
 
 def _likeliest(logits: Grid, highest: Highest | None) -> list[int]:
@@ -98,32 +130,30 @@ def _draw_openly(logits: Row, draft: Draft, top: float) -> int:
     return samplers.draw_hot(logits, top, draft.job.temperature, draft.random.random())
 
 
-def _few(
-    numbers: list[int], logits: Grid, drafts: list[Draft], highest: Highest | None, few: int
-) -> tuple[list[_Rows], list[int]]:
+def _few(numbers: list[int], logits: Grid, drafts: list[Draft], seen: Highest | None) -> tuple[list[_Rows], list[int]]:
     """What top_k leaves of some rows; and the numbers of those where it was not seen, as too many candidates fell.
 
     Penalties only lower what was seen, so what is above the floor of the candidates is the highest of all.
     """
     counts = np.array([draft.job.top_k for draft in drafts])
-    at = slice(None) if len(numbers) == len(logits) else numbers
-    if highest is None:
+    if seen is None:
+        at = slice(None) if len(numbers) == len(logits) else numbers
         some_more = counts + [draft.spare for draft in drafts]
         found = shortlist.shortlist(np.ascontiguousarray(logits[at]), some_more)
     else:
-        found = shortlist.told(Highest(highest.logits[at, :few], highest.tokens[at, :few]))
+        found = shortlist.told(seen)
     _lower(found, drafts, logits.shape[1])
     enough = shortlist.keep_highest(found.logits, counts) > found.floor
-    groups: dict[tuple[int, Steps, bool], list[int]] = {}
+    groups: dict[tuple[int, Steps], list[int]] = {}
     sizes, late = found.sizes.tolist(), []
     for row, (draft, is_enough) in enumerate(zip(drafts, enough.ravel().tolist(), strict=True)):
         if is_enough:
             width = min(samplers.room(sizes[row]), found.logits.shape[1])
-            groups.setdefault((width, draft.behind, draft.straight), []).append(row)
+            groups.setdefault((width, draft.behind), []).append(row)
         else:
             late.append(numbers[row])
-            draft.spare = min(2 * draft.spare, samplers.GROUPS // 4)
-    return [_rows(numbers, drafts, found, rows, *kind[:2]) for kind, rows in groups.items()], late
+            draft.look_further()
+    return [_rows(numbers, drafts, found, rows, *kind) for kind, rows in groups.items()], late
 
 
 def _rows(
@@ -178,8 +208,8 @@ def _alike(single: Iterable[_Rows]) -> Iterable[_Rows]:
     """Single rows that go the same way together; wide ones each alone, as they then stay in the processor's cache."""
     groups: dict[tuple[Any, ...], list[_Rows]] = {}
     for row in single:
-        drawn = row.drafts[0].job.temperature > 0
-        alike = row.steps, row.logits.shape[1], drawn, row.drafts[0].straight
+        job = row.drafts[0].job
+        alike = row.steps, row.logits.shape[1], job.temperature > 0, job.mirostat_tau > 0
         key = row.numbers if row.tokens is None else alike
         groups.setdefault(tuple(key), []).append(row)
     for first, *others in groups.values():
@@ -193,35 +223,18 @@ def _alike(single: Iterable[_Rows]) -> Iterable[_Rows]:
 
 def _finish(rows: _Rows) -> list[int]:
     """The filters that are left, and the choice."""
-    logits, drafts, drawn = rows.logits, rows.drafts, rows.drafts[0].job.temperature > 0
-    last = next((steps for steps in STRAIGHT if rows.steps[-len(steps) :] == steps), ())
-    if logits.shape[1] >= samplers.WIDE or not drafts[0].straight:
-        last = ()
-    for step in rows.steps[: len(rows.steps) - len(last)]:
+    logits, drafts = rows.logits, rows.drafts
+    for step in rows.steps:
         logits = _apply(logits, drafts, step)
-    if not drawn:
-        columns = logits.argmax(axis=1)
-    elif last:
-        columns = _draw_straight(logits, drafts, last)
-    else:
-        columns = _draw(logits, drafts)
+    columns = _draw(logits, drafts) if drafts[0].job.temperature > 0 else logits.argmax(axis=1)
     tokens = columns if rows.tokens is None else rows.tokens[np.arange(len(columns)), columns]
     chosen: list[int] = tokens.tolist()
     return chosen
 
 
-def _draw_straight(logits: Logits, drafts: list[Draft], steps: Steps) -> Columns:
-    """From a nucleus that comes last but for the temperature: what is in it has its chances already."""
-    jobs = [draft.job for draft in drafts]
-    weights = samplers.nucleus(logits, _column(jobs, "top_p"))
-    if COOL in steps:
-        weights **= 1 / _column(jobs, "temperature")
-    return samplers.draw(weights, _points(drafts))
-
-
 def _points(drafts: list[Draft]) -> NDArray[np.float64]:
     """Where each text's dice fell."""
-    return np.array([draft.random.random() for draft in drafts])
+    return np.array([draft.throw() for draft in drafts])
 
 
 def _apply(logits: Logits, drafts: list[Draft], step: Step) -> Logits:
