@@ -106,8 +106,10 @@ class Runtime:
     def aside(self, model: bytes, name: str) -> Session:
         """As `small`, for numbers in main memory, by the thread that asks alone: the others are not worth waking."""
         ort = _onnxruntime()
-        options = self._options(ort)
-        options.intra_op_num_threads = 1
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # which takes longer than the values are large
+        options.log_severity_level = FATAL
         raw = ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
         return Session(raw, Path(name), "cpu", _OWN_DTYPES)
 

@@ -78,8 +78,8 @@ class _Table:
         self._points[:, 0] = points
         self._binding.step()
         chosen: list[int | None] = self._chosen[:, 0].tolist()
-        if not self._enough.all():
-            for row in np.flatnonzero(~self._enough[:, 0]).tolist():
+        for row, is_enough in enumerate(self._enough[:, 0].tolist()):
+            if not is_enough:
                 chosen[row] = None
                 self._drafts[row].put_back(points[row])
         return chosen

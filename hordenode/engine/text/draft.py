@@ -44,8 +44,8 @@ class Draft:
     allows: `sure`, the likeliest token is taken as it is; `short`, the steps begin with what needs few tokens alone;
     `open`, any token may come, as likely as it is at its temperature. `penalised`: the penalties come first;
     `behind`: the steps that come behind them and top_k, where it is short; `plain`: all is as most texts have it, as
-    Chooser does it; `spare`: how many candidates are wanted beside top_k's, as some were seen; `strength`: of a penalty
-    that reaches all that was seen alike, if it is by that alone.
+    Chooser does it; `spare`: how many candidates are wanted beside top_k's, as some were seen; `few`: how many of the
+    highest logits that makes; `strength`: of a penalty that reaches all that was seen alike, if it is by that alone.
     """
 
     job: TextJob
@@ -65,6 +65,7 @@ class Draft:
     plain: bool = field(init=False)
     surprise: float = field(init=False)
     spare: int = field(init=False, default=SPARE)
+    few: int = field(init=False)
     strength: float | None = field(init=False)
     _thrown: float | None = field(init=False, default=None)
 
@@ -79,6 +80,7 @@ class Draft:
         self.history = History(self.tokens)
         self.surprise = 2 * self.job.mirostat_tau
         self.strength = penalties.everywhere(self.job)
+        self.few = samplers.room(self.job.top_k + self.spare)
         alike = self.strength is not None or not self.penalised
         self.plain = self.short and alike and not self.banned and _is_plain(self.behind, self.job)
 
@@ -94,6 +96,7 @@ class Draft:
     def look_further(self) -> None:
         """There were too few candidates."""
         self.spare = min(2 * self.spare, samplers.GROUPS // 4)
+        self.few = samplers.room(self.job.top_k + self.spare)
 
 
 def _is_curved(job: TextJob) -> bool:

@@ -41,11 +41,7 @@ class _Rows:
 
 def wanted(drafts: Iterable[Draft]) -> int:
     """How many of the highest logits of a row are of use to `pick`."""
-    return max((_few_of(draft) for draft in drafts if draft.short), default=1)
-
-
-def _few_of(draft: Draft) -> int:
-    return samplers.room(draft.job.top_k + draft.spare)
+    return max((draft.few for draft in drafts if draft.short), default=1)
 
 
 def pick(
@@ -69,7 +65,7 @@ def pick(
         if not isfinite(top):
             continue
         if is_wide and draft.short:
-            few = _few_of(draft)
+            few = draft.few
             short.setdefault((few, draft.plain) if few <= known else (0, False), []).append(number)
         elif is_wide and draft.open:
             chosen[number] = _draw_openly(logits[number], draft, top)
