@@ -63,7 +63,7 @@ class TextBatch:
         return True
 
     def step(self) -> list[Outcome]:
-        """A chunk of a prompt and one token of each text; what came of it."""
+        """A chunk of a prompt, or one token of each text, or both; what came of it."""
         plan = self.scheduler.plan()
         self.runner.move(plan.moves)
         outcomes: list[Outcome] = []
@@ -92,10 +92,10 @@ class TextBatch:
         if entry is None:
             return
         text = self._texts[entry.id]
-        if entry is not self.scheduler.prefilling or self.scheduler.decoding != list(plan.decode):
+        if entry is not self.scheduler.prefilling or len(self.scheduler.decoding) != plan.slot:
             return  # those that decoded failed, and their slots moved: the next plan reads it in
         try:
-            logits = self.runner.prefill(len(plan.decode), entry.tokens[entry.done : plan.stop], entry.done)
+            logits = self.runner.prefill(plan.slot, entry.tokens[entry.done : plan.stop], entry.done)
         except EngineError as error:
             outcomes.append(self._fail(text, error))
             return

@@ -1,7 +1,8 @@
 """Which texts share the next run of the graph, and in which slots. Pure bookkeeping: no tensors, no threads, no clock.
 
 Slots 0..n-1 decode together, slot n takes in a prompt, those behind it are free but keep what they hold: a prompt that
-begins alike starts from there. One prompt is read at a time, a chunk between two decode steps, so that nobody waits long.
+begins alike starts from there. One prompt is read at a time. Between two decode steps a chunk is read at most, of one
+prompt or of several short ones, so that nobody waits long.
 
 Texts of different priority never share a step: when a more urgent one comes, those at work make way with the next plan,
 so that it is held up by the step in progress and by nothing else. They go on later, from what is left in their slots.
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 
 # Longest stretch of prompt in one run: it bounds the pause of those that decode, and the wait of a cancel.
 CHUNK = 128
+# Part of a chunk that a shorter stretch counts as: a run reads all weights, whatever it is for.
+LIGHTEST = 1 / 8
 
 
 @dataclass(slots=True, eq=False)
@@ -43,11 +46,12 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One step: first the moves, then `prefill` reads its tokens up to `stop` in slot len(decode), then all decode."""
+    """One step: first the moves, then those in `decode` do so, then `prefill` reads its tokens up to `stop` in `slot`."""
 
     moves: tuple[Move, ...]
     prefill: Entry | None
     stop: int
+    slot: int
     decode: tuple[Entry, ...]
 
 
@@ -63,6 +67,7 @@ class Scheduler:
     held: list[list[int]] = field(init=False)  # tokens whose keys and values stand in each slot
     _moves: list[Move] = field(default_factory=list)
     _arrivals: int = 0
+    _read: float = 0  # of prompts, since those that decode last did
 
     def __post_init__(self) -> None:
         self.held = [[] for _ in range(self.slots)]
@@ -92,8 +97,18 @@ class Scheduler:
                 self._admit(first)
         entry = self.prefilling
         stop = 0 if entry is None else min(len(entry.tokens), entry.done + self.chunk)
+        decode = self._decode_now(0 if entry is None else stop - entry.done)
         moves, self._moves = tuple(self._moves), []
-        return Plan(moves, entry, stop, tuple(self.decoding))
+        return Plan(moves, entry, stop, len(self.decoding), decode)
+
+    def _decode_now(self, count: int) -> tuple[Entry, ...]:
+        """Those that decode before so many tokens are read: all, or none where they need not go first."""
+        weight = max(count, LIGHTEST * self.chunk)
+        if count and self.decoding and self._read + weight <= self.chunk:
+            self._read += weight
+            return ()
+        self._read = weight if count and self.decoding else 0
+        return tuple(self.decoding)
 
     def prefilled(self, plan: Plan) -> bool:
         """The chunk of a plan was read; True when the prompt is complete: from the next plan on its text decodes."""

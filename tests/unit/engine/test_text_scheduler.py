@@ -45,8 +45,8 @@ class Machine:
             self.scheduler.decoded(plan)
         entry_read = plan.prefill
         if entry_read is not None:
-            slot = len(plan.decode)
-            assert slot < self.scheduler.slots
+            slot = plan.slot
+            assert len(plan.decode) in (0, slot) and slot < self.scheduler.slots
             self._expect(slot, entry_read)
             self.arena[slot][entry_read.done : plan.stop] = list(entry_read.tokens[entry_read.done : plan.stop])
             if self.scheduler.prefilled(plan):
@@ -105,14 +105,48 @@ def test_slots_hold_what_they_should_and_everybody_is_served(
     assert sorted([*machine.finished, *machine.dropped]) == sorted(str(number) for number in range(len(jobs)))
 
 
+def _read(plan: Plan) -> int:
+    """How many tokens of a prompt a step read; after it was done."""
+    return 0 if plan.prefill is None else (plan.stop - 1) % CHUNK + 1
+
+
 def test_others_decode_while_a_long_prompt_is_read() -> None:
     machine = Machine(Scheduler(2, CHUNK))
     machine.add(Entry("talker", [1]), 20)
     machine.step()
     machine.add(Entry("reader", [2] * 40), 1)
     plans = [machine.step() for _ in range(10)]
-    assert all([entry.id for entry in plan.decode] == ["talker"] for plan in plans)
-    assert all(plan.stop - CHUNK == CHUNK * at for at, plan in enumerate(plans))
+    assert [plan.stop for plan in plans] == [CHUNK * at for at in range(1, 11)]
+    assert [[entry.id for entry in plan.decode] for plan in plans] == [[], *[["talker"]] * 9]
+
+
+def test_short_prompts_share_the_pause_of_those_that_decode() -> None:
+    machine = Machine(Scheduler(8, chunk=32))
+    machine.add(Entry("talker", [9]), 20)
+    machine.step()
+    for number in range(6):
+        machine.add(Entry(f"{number}", [number] * 10), 20)
+    plans = [machine.step() for _ in range(7)]
+    assert [len(plan.decode) for plan in plans] == [0, 0, 0, 4, 0, 0, 7]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 6), st.lists(st.tuples(st.integers(0, 3), st.integers(1, 11)), min_size=1, max_size=20))
+def test_no_more_than_a_chunk_is_read_between_two_tokens(slots: int, arrivals: list[tuple[int, int]]) -> None:
+    """Of each prompt: steps after the one before it, and its length."""
+    machine, pause, together = Machine(Scheduler(slots + 1, CHUNK)), 0, 0
+    machine.add(Entry("talker", [50]), 200)
+    machine.step()
+    for number, (steps, length) in enumerate(arrivals):
+        machine.add(Entry(str(number), [60 + number] * length), 2)
+        for _ in range(steps):
+            plan = machine.step()
+            together += bool(plan.decode)
+            pause = (0 if plan.decode else pause) + _read(plan)
+            assert pause <= CHUNK
+            if plan.decode:
+                assert plan.decode[0].id == "talker"
+    assert len(machine.scheduler.decoding[0].tokens) == 2 + together
 
 
 steps_and_tokens = st.tuples(st.integers(0, 6), st.integers(1, 20), st.integers(1, 12))
