@@ -108,7 +108,6 @@ class Runtime:
         ort = _onnxruntime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False  # which takes longer than the values are large
         options.log_severity_level = FATAL
         raw = ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
         return Session(raw, Path(name), "cpu", _OWN_DTYPES)

@@ -1,10 +1,14 @@
-"""The usual filters and the dice as one small graph: penalty, top_k, top_p, temperature, draw, as samplers.py has them.
+"""Small graphs that choose tokens as samplers.py does, where a step has no time for numpy.
 
-It works on the highest logits of some texts [texts, few], in double precision. Numpy is asked forty times for that, and
-each time waits for its code to come from memory, where a model's weights have driven it.
+`choice` has the usual filters and the dice: penalty, top_k, top_p, temperature, draw. It works on the highest logits of
+some texts [texts, few], in double precision. Numpy is asked forty times for that, and each time waits for its code to come
+from memory, where a model's weights have driven it. `open_draw` has the dice for any token of a vocabulary: most of the
+time goes into exponentials, for which numpy takes four times as long.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from hordenode.engine.text.graph_bytes import (
     BOOL,
@@ -20,6 +24,7 @@ from hordenode.engine.text.graph_bytes import (
     real,
     whole,
 )
+from hordenode.engine.text.last_token import SPAN
 
 OPSET = 18
 
@@ -30,7 +35,7 @@ STRENGTH, LAST, SHARE, SHARPNESS, POINT = "strength", "last", "share", "sharpnes
 # Outputs [texts, 1]: the token, and whether it may count: top_k's last is above all that was not told.
 CHOSEN, ENOUGH = "chosen", "enough"
 
-INPUTS = {
+CHOICE_INPUTS = {
     LOGITS: FLOAT,
     TOKENS: INT64,
     FEW: INT64,
@@ -38,8 +43,11 @@ INPUTS = {
     LAST: INT64,
     **dict.fromkeys((STRENGTH, SHARE, SHARPNESS, POINT), DOUBLE),
 }
-OUTPUTS = {CHOSEN: INT64, ENOUGH: BOOL}
-CONSTANTS = (whole(b"first", [0]), whole(b"end", [-1]), whole(b"columns", [1]), real(b"zero", 0.0))
+OPEN_INPUTS = {LOGITS: FLOAT, SHARPNESS: FLOAT, POINT: DOUBLE}  # all logits [texts, vocabulary]
+CONSTANTS = (
+    *(whole(b"first", [0]), whole(b"end", [-1]), whole(b"columns", [1]), whole(b"within", [2]), real(b"zero", 0.0)),
+    *(whole(b"stretches", [0, -1, SPAN]), whole(b"span", [SPAN]), real(b"below", 1 - 2**-52)),
+)
 
 
 class _Sheet:
@@ -73,6 +81,15 @@ class _Sheet:
         """The values for which it is true, and 0 for the others."""
         return self("Where", condition, values, "zero")
 
+    def count(self, condition: str) -> str:
+        """For how many columns it is true [texts, 1]."""
+        return self("ReduceSum", self("Cast", condition, to=INT64), "columns")
+
+    def model(self, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> bytes:
+        """What was asked for, with the types of what comes in and out."""
+        ends = [*((INPUT, each) for each in inputs.items()), *((OUTPUT, each) for each in outputs.items())]
+        return model(b"".join((*self.nodes, *CONSTANTS, *(end(kind, *each) for kind, each in ends))), OPSET)
+
     def _add(self, name: str, kind: str, inputs: tuple[str, ...], attributes: dict[str, int], more: str = "") -> str:
         numbers = (one(key.encode(), value) for key, value in attributes.items())
         names = (each.encode() for each in inputs)
@@ -100,9 +117,28 @@ def choice() -> bytes:
     weights = do("Pow", weights, SHARPNESS)
 
     edges = do("CumSum", do("ScatterElements", weights, rank, weights, axis=1), "columns")
-    point = do("Mul", POINT, do.column(edges, "end"))
-    passed = do("Cast", do("LessOrEqual", edges, point), to=INT64)
-    do.out(CHOSEN, "GatherElements", tokens, do("ReduceSum", passed, "columns"), axis=1)
+    passed = do.count(do("LessOrEqual", edges, do("Mul", POINT, do.column(edges, "end"))))
+    do.out(CHOSEN, "GatherElements", tokens, passed, axis=1)
+    return do.model(CHOICE_INPUTS, {CHOSEN: INT64, ENOUGH: BOOL})
 
-    ends = [*((INPUT, each) for each in INPUTS.items()), *((OUTPUT, each) for each in OUTPUTS.items())]
-    return model(b"".join((*do.nodes, *CONSTANTS, *(end(kind, *each) for kind, each in ends))), OPSET)
+
+def open_draw() -> bytes:
+    """The model, for all logits of a vocabulary of whole spans.
+
+    First it finds the span in which a point is, then the token in it.
+    """
+    do = _Sheet()
+    chances = do("Softmax", do("Mul", LOGITS, SHARPNESS), axis=1)
+    spans = do("Reshape", chances, "stretches")
+    edges = do("CumSum", do("Cast", do("ReduceSum", spans, "within", keepdims=0), to=DOUBLE), "columns")
+    goal = do("Mul", POINT, do.column(edges, "end"))
+    is_before = do("LessOrEqual", edges, goal)
+    span = do.count(is_before)
+    start = do("ReduceMax", do.where(is_before, edges), "columns")
+
+    edges = do("CumSum", do("Cast", do("GatherND", spans, span, batch_dims=1), to=DOUBLE), "columns")
+    # A sum in single precision may be more than the exact one is.
+    within = do("Min", do("Sub", goal, start), do("Mul", do.column(edges, "end"), "below"))
+    token = do.count(do("LessOrEqual", edges, within))
+    do.out(CHOSEN, "Add", do("Mul", span, "span"), token)
+    return do.model(OPEN_INPUTS, {CHOSEN: INT64})

@@ -1,14 +1,15 @@
-"""Chooses the next token of many texts with the usual settings at once (choice_graph.py)."""
+"""Chooses the next token of many texts at once where their settings are usual ones (choice_graph.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from hordenode.engine.runtime import Runtime, Session
 from hordenode.engine.tensors import Array
 from hordenode.engine.text import choice_graph as graph
+from hordenode.engine.text import samplers
 from hordenode.engine.text.draft import Draft
 from hordenode.engine.text.shortlist import Highest
 
@@ -16,24 +17,43 @@ LEAST = 1e-300  # of a nucleus: the likeliest token is in it
 
 
 class Chooser:
-    """For texts whose drafts are `plain`. What it reads and writes stays where it is as long as the texts are the same."""
+    """What it reads and writes stays where it is from step to step, as long as the texts are the same."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._session: Session | None = None
+        self._opened: dict[str, Session] = {}
         self._table: _Table | None = None
+        self._dice: _Dice | None = None
 
     def choose(self, drafts: Sequence[Draft], highest: Highest, width: int) -> list[int | None]:
-        """The next token of each text, as `sampling.pick`; None where these candidates [texts, few] are not enough for it.
+        """The next token of texts that are `plain`; None where these candidates [texts, few] are not enough for it.
 
         `width`: the size of the vocabulary.
         """
-        if self._session is None:
-            self._session = self._runtime.aside(graph.choice(), "the choice of tokens")
         few = highest.tokens.shape[1]
         if self._table is None or not self._table.is_for(drafts, few, width):
-            self._table = _Table(self._session, drafts, few, width)
+            self._table = _Table(self._session("choice", graph.choice), drafts, few, width)
         return self._table.choose(highest)
+
+    def draw(self, drafts: Sequence[Draft], logits: Array) -> list[int]:
+        """The next token of texts that are `open`, of all logits [texts, vocabulary] in whole spans."""
+        if any(draft.banned for draft in drafts):
+            logits = logits.copy()
+            for row, draft in zip(logits, drafts, strict=True):
+                row[list(draft.banned)] = -np.inf
+        if self._dice is None or not _are(drafts, self._dice.drafts):
+            self._dice = _Dice(self._session("draw", graph.open_draw), drafts)
+        return self._dice.draw(logits)
+
+    def _session(self, name: str, make: Callable[[], bytes]) -> Session:
+        if name not in self._opened:
+            self._opened[name] = self._runtime.aside(make(), f"the {name} of tokens")
+        return self._opened[name]
+
+
+def _are(drafts: Sequence[Draft], others: Sequence[Draft]) -> bool:
+    """Whether they are the same ones."""
+    return len(drafts) == len(others) and all(one is other for one, other in zip(drafts, others, strict=True))
 
 
 class _Table:
@@ -66,8 +86,7 @@ class _Table:
         self._binding.land(graph.ENOUGH, self._enough)
 
     def is_for(self, drafts: Sequence[Draft], few: int, width: int) -> bool:
-        same = len(drafts) == len(self._drafts) and self._size == (few, width)
-        return same and all(one is other for one, other in zip(drafts, self._drafts, strict=True))
+        return self._size == (few, width) and _are(drafts, self._drafts)
 
     def choose(self, highest: Highest) -> list[int | None]:
         points = []
@@ -82,6 +101,28 @@ class _Table:
             if not is_enough:
                 chosen[row] = None
                 self._drafts[row].put_back(points[row])
+        return chosen
+
+
+class _Dice:
+    """Memory of the graph that draws from all tokens, for some texts."""
+
+    def __init__(self, session: Session, drafts: Sequence[Draft]) -> None:
+        self.drafts = list(drafts)
+        coldest = (max(draft.job.temperature, samplers.COLDEST) for draft in drafts)
+        self._sharpness = _column([1 / temperature for temperature in coldest]).astype(np.float32)
+        self._points, self._chosen = np.empty((len(drafts), 1)), np.empty((len(drafts), 1), np.int64)
+        self._binding = session.bind(graph.CHOSEN)
+        self._binding.feed(graph.SHARPNESS, self._sharpness)
+        self._binding.feed(graph.POINT, self._points)
+        self._binding.land(graph.CHOSEN, self._chosen)
+
+    def draw(self, logits: Array) -> list[int]:
+        self._points[:, 0] = [draft.throw() for draft in self.drafts]
+        whole = np.ascontiguousarray(logits, np.float32)
+        self._binding.feed(graph.LOGITS, whole)
+        self._binding.step()
+        chosen: list[int] = self._chosen[:, 0].tolist()
         return chosen
 
 

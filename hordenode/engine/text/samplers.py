@@ -180,13 +180,13 @@ def draw(weights: Probabilities, points: NDArray[np.float64]) -> NDArray[np.int6
     return np.array([_find_wide(row, at) for row, at in zip(weights, points, strict=True)], np.int64)
 
 
-def draw_hot(row: NDArray[np.float32], top: float, temperature: float, point: float) -> int:
-    """The token of one wide row of logits at this temperature that is at a point; `top`: the highest logit.
+def draw_hot(row: NDArray[np.float32], temperature: float, point: float) -> int:
+    """The token of one wide row of logits at this temperature that is at a point.
 
     In single precision: as it is a token that is wanted and no probability, no rounding matters that moves the edges
     between tokens by a millionth of their distance.
     """
-    weights = np.subtract(row, np.float32(top))
+    weights = np.subtract(row, row.max())
     weights /= np.float32(temperature)
     return _find_wide(np.exp(weights, out=weights), point)
 

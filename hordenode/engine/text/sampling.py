@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from hordenode.engine.jobs import TextJob
 from hordenode.engine.text import penalties, samplers, shortlist
 from hordenode.engine.text.chooser import Chooser
 from hordenode.engine.text.draft import TOP_K, Draft, Step, Steps
+from hordenode.engine.text.last_token import SPAN
 from hordenode.engine.text.samplers import Column, Columns, Logits
 from hordenode.engine.text.shortlist import Highest
 
@@ -56,22 +57,11 @@ def pick(
         return _likeliest(logits, highest)
     chosen = [NOTHING] * len(drafts)
     tops = (logits.max(axis=1) if highest is None else highest.logits[:, 0]).tolist()
-    is_wide, known = logits.shape[1] >= samplers.WIDE, 0 if highest is None else highest.logits.shape[1]
-    short: dict[
-        tuple[int, bool], list[int]
-    ] = {}  # by how many of the highest are enough (0: more than known), and plain
-    rest: list[_Rows] = []
-    for number, (draft, top) in enumerate(zip(drafts, tops, strict=True)):
-        if not isfinite(top):
-            continue
-        if is_wide and draft.short:
-            few = draft.few
-            short.setdefault((few, draft.plain) if few <= known else (0, False), []).append(number)
-        elif is_wide and draft.open:
-            chosen[number] = _draw_openly(logits[number], draft, top)
-        else:
-            rest.append(_begin(number, logits[number], draft))
-    for (few, is_plain), numbers in short.items():
+    ways = _sorted(drafts, tops, logits.shape[1], 0 if highest is None else highest.logits.shape[1])
+    for number, token in zip(ways.openly, _draw_openly(ways.openly, logits, drafts, chooser), strict=True):
+        chosen[number] = token
+    rest = [_begin(number, logits[number], drafts[number]) for number in ways.rest]
+    for (few, is_plain), numbers in ways.short.items():
         some, seen = [drafts[number] for number in numbers], _part(highest, numbers, few)
         if is_plain and seen is not None and chooser is not None:
             late = _choose(chooser, numbers, some, seen, chosen, logits.shape[1])
@@ -83,6 +73,33 @@ def pick(
         for number, token in zip(rows.numbers, _finish(rows), strict=True):
             chosen[number] = token
     return chosen
+
+
+class _Ways(NamedTuple):
+    """Which rows go which way.
+
+    openly: any token may come; short: a few of the highest are enough, by how many (0: more than are known) and whether
+    they are plain; rest: all tokens are looked at.
+    """
+
+    openly: list[int]
+    short: dict[tuple[int, bool], list[int]]
+    rest: list[int]
+
+
+def _sorted(drafts: Sequence[Draft], tops: list[float], width: int, known: int) -> _Ways:
+    """Rows whose highest logit is a number; `known`: how many of the highest are."""
+    ways = _Ways([], {}, [])
+    is_wide = width >= samplers.WIDE
+    for number, (draft, top) in enumerate(zip(drafts, tops, strict=True)):
+        if not isfinite(top):
+            continue
+        if is_wide and draft.short:
+            way = (draft.few, draft.plain) if draft.few <= known else (0, False)
+            ways.short.setdefault(way, []).append(number)
+        else:
+            (ways.openly if is_wide and draft.open else ways.rest).append(number)
+    return ways
 
 
 def _part(highest: Highest | None, numbers: list[int], few: int) -> Highest | None:
@@ -117,13 +134,21 @@ def _likeliest(logits: Grid, highest: Highest | None) -> list[int]:
     return [token if isfinite(top) else NOTHING for token, top in zip(best, tops, strict=True)]
 
 
-def _draw_openly(logits: Row, draft: Draft, top: float) -> int:
-    """Any token, as likely as it is at the text's temperature."""
+def _draw_openly(numbers: list[int], logits: Grid, drafts: Sequence[Draft], chooser: Chooser | None) -> list[int]:
+    """For some rows any token, as likely as it is at the text's temperature."""
+    if not numbers:
+        return []
+    if chooser is None or logits.shape[1] % SPAN:
+        return [_draw_alone(logits[number], drafts[number]) for number in numbers]
+    some = logits if len(numbers) == len(logits) else logits[numbers]
+    return chooser.draw([drafts[number] for number in numbers], some)
+
+
+def _draw_alone(logits: Row, draft: Draft) -> int:
     if draft.banned:
         logits = logits.copy()
         logits[list(draft.banned)] = -np.inf
-        top = float(logits.max())
-    return samplers.draw_hot(logits, top, draft.job.temperature, draft.random.random())
+    return samplers.draw_hot(logits, draft.job.temperature, draft.throw())
 
 
 def _few(numbers: list[int], logits: Grid, drafts: list[Draft], seen: Highest | None) -> tuple[list[_Rows], list[int]]:

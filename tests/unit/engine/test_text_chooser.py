@@ -11,6 +11,7 @@ import pytest
 from hordenode.config import EngineSettings
 from hordenode.engine.runtime import Runtime
 from hordenode.engine.seeds import seeded
+from hordenode.engine.text import samplers
 from hordenode.engine.text.chooser import Chooser
 from hordenode.engine.text.draft import Draft
 from hordenode.engine.text.last_token import MOST, SPAN
@@ -131,3 +132,45 @@ def test_tokens_as_likely_as_the_last_that_is_told_are_looked_for(runtime: Runti
     one = text(0, [1], {"top_k": 40})
     assert pick(row, [one], likeliest(row), Chooser(runtime)) == pick(row, [text(0, [1], {"top_k": 40})])
     assert one.spare > 8
+
+
+OPEN: list[dict[str, Any]] = [{}, {"temperature": 0.4}, {"temperature": 5.0}, {"temperature": 0.001}]
+
+
+@pytest.mark.parametrize("width", [samplers.WIDE, WIDTH, 151 * SPAN])
+def test_any_token_is_drawn_where_the_dice_fell(runtime: Runtime, width: int) -> None:
+    """All side by side, each as wide as it is likely; a banned one has no width, however likely it was."""
+    random, chooser = np.random.default_rng(width), Chooser(runtime)
+    for step in range(40):
+        logits = random.normal(0, 3, (len(OPEN) + 1, width)).astype(np.float32)
+        logits[:, 5] = 300.0 if step % 2 else 9.0
+        drafts = [text(at, [1], each) for at, each in enumerate([*OPEN, {}])]
+        drafts = [replace(each, banned=(5, width - 1)) if step % 4 > 1 else each for each in drafts]
+        points = [0.0, *random.random(len(OPEN) - 1).tolist(), 1 - 2**-53]
+        for draft, point in zip(drafts, points, strict=True):
+            assert draft.open
+            draft.put_back(point)
+        tokens = pick(logits, drafts, likeliest(logits) if step % 3 else None, chooser)
+        for draft, token, point, row in zip(drafts, tokens, points, logits, strict=True):
+            left = row.astype(np.float64)
+            left[list(draft.banned)] = -np.inf
+            weights = np.exp((left - left.max()) / draft.job.temperature)
+            edges = np.append(0, weights.cumsum() / weights.sum())
+            assert edges[token] - 1e-5 <= point <= edges[token + 1] + 1e-5 and weights[token] > 0
+
+
+def test_any_token_is_drawn_in_a_batch_as_alone(runtime: Runtime) -> None:
+    """And beside others that choose among a few, and that come and go."""
+    random, options = np.random.default_rng(8), OPEN + PLAIN + OTHER
+    together, single = ([text(at, [at], each) for at, each in enumerate(options)] for _ in range(2))
+    chooser, choosers = Chooser(runtime), [Chooser(runtime) for _ in options]
+    for _ in range(60):
+        logits = random.normal(0, 2, (len(options), WIDTH)).astype(np.float32)
+        here = random.permutation(len(options))[: random.integers(1, len(options))].tolist()
+        told = likeliest(logits[here])
+        tokens = pick(logits[here], [together[at] for at in here], told, chooser)
+        for row, at in enumerate(here):
+            own = Highest(told.logits[[row]], told.tokens[[row]])
+            assert pick(logits[[at]], [single[at]], own, choosers[at]) == [tokens[row]]
+            together[at].tokens.append(tokens[row])
+            single[at].tokens.append(tokens[row])
