@@ -145,7 +145,7 @@ def test_any_token_is_drawn_where_the_dice_fell(runtime: Runtime, width: int) ->
         logits = random.normal(0, 3, (len(OPEN) + 1, width)).astype(np.float32)
         logits[:, 5] = 300.0 if step % 2 else 9.0
         drafts = [text(at, [1], each) for at, each in enumerate([*OPEN, {}])]
-        drafts = [replace(each, banned=(5, width - 1)) if step % 4 > 1 else each for each in drafts]
+        drafts = [replace(each, banned=(0, 5, width - 1)) if step % 4 > 1 else each for each in drafts]
         points = [0.0, *random.random(len(OPEN) - 1).tolist(), 1 - 2**-53]
         for draft, point in zip(drafts, points, strict=True):
             assert draft.open
