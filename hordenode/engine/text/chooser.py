@@ -22,7 +22,9 @@ class Chooser:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._opened: dict[str, Session] = {}
-        self._table: _Table | None = None
+        self._tables: dict[
+            int, _Table
+        ] = {}  # by how many candidates their texts want: in one step there may be several
         self._dice: _Dice | None = None
 
     def choose(self, drafts: Sequence[Draft], highest: Highest, width: int) -> list[int | None]:
@@ -31,9 +33,10 @@ class Chooser:
         `width`: the size of the vocabulary.
         """
         few = highest.tokens.shape[1]
-        if self._table is None or not self._table.is_for(drafts, few, width):
-            self._table = _Table(self._session("choice", graph.choice), drafts, few, width)
-        return self._table.choose(highest)
+        table = self._tables.get(few)
+        if table is None or not _are(drafts, table.drafts):
+            table = self._tables[few] = _Table(self._session("choice", graph.choice), drafts, few, width)
+        return table.choose(highest)
 
     def draw(self, drafts: Sequence[Draft], logits: Array) -> list[int]:
         """The next token of texts that are `open`, of all logits [texts, vocabulary] in whole spans."""
@@ -60,8 +63,8 @@ class _Table:
     """Memory of the graph for some texts, of each of which `few` candidates are known."""
 
     def __init__(self, session: Session, drafts: Sequence[Draft], few: int, width: int) -> None:
-        self._drafts = list(drafts)
-        self._size = few, width
+        self.drafts = list(drafts)
+        self._width = width
         rows, jobs = len(drafts), [draft.job for draft in drafts]
         self._logits, self._tokens = np.empty((rows, few), np.float32), np.empty((rows, few), np.int64)
         self._seen, self._points = np.empty((rows, width), np.bool_), np.empty((rows, 1))
@@ -85,13 +88,10 @@ class _Table:
         self._binding.land(graph.CHOSEN, self._chosen)
         self._binding.land(graph.ENOUGH, self._enough)
 
-    def is_for(self, drafts: Sequence[Draft], few: int, width: int) -> bool:
-        return self._size == (few, width) and _are(drafts, self._drafts)
-
     def choose(self, highest: Highest) -> list[int | None]:
         points = []
-        for draft in self._drafts:
-            draft.history.seen(self._size[1])
+        for draft in self.drafts:
+            draft.history.seen(self._width)
             points.append(draft.throw())
         self._logits[:], self._tokens[:] = highest
         self._points[:, 0] = points
@@ -100,7 +100,7 @@ class _Table:
         for row, is_enough in enumerate(self._enough[:, 0].tolist()):
             if not is_enough:
                 chosen[row] = None
-                self._drafts[row].put_back(points[row])
+                self.drafts[row].put_back(points[row])
         return chosen
 
 

@@ -54,7 +54,8 @@ def text(seed: int, tokens: list[int], settings: dict[str, Any]) -> Draft:
     return Draft(replace(JOB, seed=seed, **settings), tokens, 2, seeded(seed))
 
 
-def test_as_numpy_chooses_in_a_batch_and_alone(runtime: Runtime) -> None:
+@pytest.mark.parametrize("few", [64, 128])
+def test_as_numpy_chooses_in_a_batch_and_alone(runtime: Runtime, few: int) -> None:
     """Step after step, with logits of which some are equal and tokens of which some were seen."""
     random, options = np.random.default_rng(3), PLAIN + OTHER
     begun = [random.integers(0, WIDTH, 5).tolist() for _ in options]
@@ -67,7 +68,7 @@ def test_as_numpy_chooses_in_a_batch_and_alone(runtime: Runtime) -> None:
         logits = random.normal(0, 2, (len(options), WIDTH)).astype(np.float32).round(1 if step % 2 else 7)
         for row, draft in zip(logits, ways[0], strict=True):
             row[draft.tokens[-3:]] += 5  # what was seen is likely again
-        told = likeliest(logits)
+        told = likeliest(logits, few)
         tokens = pick(logits, ways[0], told)
         assert pick(logits, ways[1], told, together) == tokens
         alone = [
